@@ -1,0 +1,414 @@
+//! Everything a request may need, built once; and the background work.
+//! Never knows: HTTP.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::catalogue::{Catalogue, CatalogueError};
+use crate::clients::{Clients, Refused, Rules};
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Config, ConfigError, ConfiguredClient, Lifetimes, Limits};
+use crate::keyring::{DueKey, Keyring, KeyringError, Schedule, Slot};
+use crate::oidc::algorithm::SigningAlgorithm;
+use crate::oidc::client::ClientId;
+use crate::oidc::issuer::Issuer;
+use crate::oidc::subject::PairwiseSecret;
+use crate::sgid::{Sgid, SgidConfigError};
+use crate::store::{Store, StoreError, Unmigrated};
+use crate::tokens::Mint;
+
+/// How far our clock may be from the database's.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
+const ROTATION_INTERVAL: Duration = Duration::from_secs(2);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The bridge.
+pub struct Bridge {
+    /// As relying parties see us.
+    pub issuer: Issuer,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// What is kept.
+    pub store: Store,
+    /// What may cross.
+    pub catalogue: Arc<Catalogue>,
+    /// Who may ask.
+    pub clients: Clients,
+    /// Where people sign in, by name.
+    pub upstreams: BTreeMap<String, Sgid>,
+    /// What subject identifiers are derived with.
+    pub pairwise_secret: PairwiseSecret,
+    /// What makes ID tokens.
+    pub mint: Mint,
+    /// Now.
+    pub clock: Clock,
+    /// What bounds strangers.
+    pub throttle: Throttle,
+    keyring: ArcSwap<Keyring>,
+    schedule: Schedule,
+}
+
+/// Why the bridge does not start. Each says how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot work.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// A mapping cannot work.
+    #[error("[claims.custom]: {0}")]
+    Catalogue(#[from] CatalogueError),
+    /// An upstream cannot work.
+    #[error("[upstreams.{name}]: {error}")]
+    Upstream {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        error: SgidConfigError,
+    },
+    /// Clients of the configuration cannot be served.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Clients(Vec<Refused>),
+    /// The database is not at this version.
+    #[error(transparent)]
+    Unmigrated(#[from] Unmigrated),
+    /// The master key is another one.
+    #[error(
+        "the database was sealed under another master key: put the right one into master_key_file, or, after a rotation, list the former one behind the new one"
+    )]
+    OtherMasterKey,
+    /// The database is away or unusable.
+    #[error("the database cannot be used: {}", chain(.0))]
+    Store(StoreError),
+    /// Keys cannot be made or read.
+    #[error("signing keys cannot be made: {0}")]
+    Keyring(#[from] KeyringError),
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::DoesNotOpen(_) => Self::OtherMasterKey,
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// The parts of the configuration that need no database, checked.
+pub struct Prepared {
+    /// What may cross.
+    pub catalogue: Arc<Catalogue>,
+    /// Where people sign in.
+    pub upstreams: BTreeMap<String, Sgid>,
+    /// Who may ask.
+    pub clients: Clients,
+}
+
+impl Prepared {
+    /// Checks mappings, upstreams and clients.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn new(config: &Config) -> Result<Self, StartError> {
+        let catalogue = Arc::new(Catalogue::new(&config.claims)?);
+        let mut upstreams = BTreeMap::new();
+        for (name, upstream) in &config.upstreams {
+            let sgid = Sgid::new(upstream, config.issuer.endpoint("/callback")).map_err(|error| {
+                StartError::Upstream {
+                    name: name.clone(),
+                    error,
+                }
+            })?;
+            upstreams.insert(name.clone(), sgid);
+        }
+        let rules = Rules {
+            catalogue: Arc::clone(&catalogue),
+            upstreams: config.upstream_names(),
+            signing_algorithms: config.keys.signing_algorithms.clone(),
+        };
+        let clients = Clients::new(rules, &config.clients).map_err(StartError::Clients)?;
+        Ok(Self {
+            catalogue,
+            upstreams,
+            clients,
+        })
+    }
+}
+
+/// Opens the database of a configuration.
+///
+/// # Errors
+/// [`StoreError`] for an address that cannot work.
+pub async fn open_store(config: &Config) -> Result<Store, StoreError> {
+    let master_keys = Arc::new(config.keys.master_keys.clone());
+    Store::connect(&config.database, master_keys).await
+}
+
+/// How signing keys follow one another under a configuration.
+pub fn schedule(config: &Config) -> Schedule {
+    Schedule {
+        algorithms: config.keys.signing_algorithms.clone(),
+        rotation_period: config.keys.rotation_period,
+        token_ttl: config.lifetimes.id_token,
+    }
+}
+
+impl Bridge {
+    /// Builds the bridge on an open store, and makes the first signing keys if there are none.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn open(config: &Config, store: Store, clock: Clock) -> Result<Self, StartError> {
+        let prepared = Prepared::new(config)?;
+        store.check_migrated().await??;
+        let pairwise_secret = match &config.keys.pairwise_secret {
+            Some(secret) => secret.clone(),
+            None => store.pairwise_secret().await?,
+        };
+        let schedule = schedule(config);
+        let keyring = rotate(&store, &schedule, None, clock.now()).await?;
+        Ok(Self {
+            issuer: config.issuer.clone(),
+            lifetimes: config.lifetimes,
+            catalogue: prepared.catalogue,
+            clients: prepared.clients,
+            upstreams: prepared.upstreams,
+            pairwise_secret,
+            mint: Mint::new(config.issuer.clone(), config.lifetimes.id_token),
+            throttle: Throttle::new(config.limits),
+            keyring: ArcSwap::from_pointee(keyring),
+            schedule,
+            store,
+            clock,
+        })
+    }
+
+    /// The signing keys as of the last reading.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.keyring.load_full()
+    }
+
+    /// Reads the signing keys anew, and makes those that are due.
+    ///
+    /// # Errors
+    /// [`StartError`]; the former keyring stays.
+    pub async fn rotate(&self) -> Result<(), StartError> {
+        let known = self.keyring();
+        let now = self.clock.now();
+        let keyring = rotate(&self.store, &self.schedule, Some(&known), now).await?;
+        self.keyring.store(Arc::new(keyring));
+        Ok(())
+    }
+
+    /// Deletes what has expired, and counts what waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let rows = self.store.sweep(now).await?;
+        let waiting = self.store.count_logins().await?;
+        self.throttle.set_waiting_logins(waiting);
+        self.throttle.forget_old();
+        for slot in self.keyring().forgettable(now) {
+            self.store.forget_signing_key(slot).await?;
+        }
+        self.clients.refresh_origins(&self.store).await?;
+        tracing::debug!(rows, waiting, "swept");
+        Ok(())
+    }
+
+    /// Takes up clients of a configuration that was read anew.
+    ///
+    /// # Errors
+    /// Every [`Refused`] client; the former ones stay then.
+    pub fn reload(&self, clients: &[ConfiguredClient]) -> Result<(), Vec<Refused>> {
+        self.clients.reload(clients)
+    }
+
+    /// Whether this instance can serve logins: database reached, clocks agree, keys at hand.
+    ///
+    /// # Errors
+    /// What is not ready, in words.
+    pub async fn readiness(&self) -> Result<(), String> {
+        let now = self.clock.now();
+        let server_time = self.store.server_time().await.map_err(|error| error.to_string())?;
+        self.store.ping().await.map_err(|error| error.to_string())?;
+        if let Some(theirs) = server_time {
+            let skew = now.since(theirs).max(theirs.since(now));
+            if skew > MAX_CLOCK_SKEW {
+                let seconds = skew.as_secs();
+                return Err(format!("this clock is {seconds} s away from the database's"));
+            }
+        }
+        let keyring = self.keyring();
+        for &algorithm in keyring.algorithms() {
+            keyring.signer(algorithm, now).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Rotates and sweeps until the process ends. A failure is logged and tried again.
+    pub async fn keep_house(self: Arc<Self>) {
+        let mut rotation = tokio::time::interval(ROTATION_INTERVAL);
+        let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
+        loop {
+            tokio::select! {
+                _ = rotation.tick() => {
+                    if let Err(error) = self.rotate().await {
+                        tracing::warn!(%error, "signing keys could not be read");
+                    }
+                }
+                _ = sweep.tick() => {
+                    if let Err(error) = self.sweep().await {
+                        tracing::warn!(error = chain(&error), "expired rows could not be swept");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Reads all keys and makes those that are due; of several instances at once, one enters each.
+async fn rotate(
+    store: &Store,
+    schedule: &Schedule,
+    known: Option<&Keyring>,
+    now: Timestamp,
+) -> Result<Keyring, StartError> {
+    loop {
+        let records = store.signing_keys().await?;
+        let keyring = Keyring::assemble(&records, schedule.clone(), known)?;
+        let due = keyring.due(now);
+        if due.is_empty() {
+            return Ok(keyring);
+        }
+        for key in due {
+            make_key(store, key, now).await?;
+        }
+    }
+}
+
+/// Generates a key and enters it; says whether this instance was the first.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn make_key(store: &Store, due: DueKey, now: Timestamp) -> Result<bool, StartError> {
+    let generated = tokio::task::spawn_blocking(move || due.generate(now)).await;
+    let record = generated.map_err(|_| KeyringError::Unreadable)??;
+    let entered = store.put_signing_key(&record).await?;
+    if entered {
+        let Slot { algorithm, number } = due.slot;
+        tracing::info!(target: "sgid_bridge::audit", event = "key.created", key.algorithm = %algorithm, key.number = number, key.signs_at = due.signs_at.seconds(), "a signing key was made");
+    }
+    Ok(entered)
+}
+
+/// The algorithms of a schedule that an operator named, or all.
+pub fn named_algorithms(
+    schedule: &Schedule,
+    named: Option<SigningAlgorithm>,
+) -> Vec<SigningAlgorithm> {
+    let all = schedule.algorithms.iter().copied();
+    all.filter(|own| named.is_none_or(|name| name == *own)).collect()
+}
+
+/// Bounds on what strangers can make us do, by address and by client.
+pub struct Throttle {
+    waiting_logins: AtomicU64,
+    max_waiting_logins: u64,
+    logins_by_address: DefaultKeyedRateLimiter<IpAddr>,
+    logins_by_client: DefaultKeyedRateLimiter<ClientId>,
+    failures_by_address: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+/// Too much, too fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttled;
+
+/// A client may send the people of this many addresses at full rate.
+const ADDRESSES_PER_CLIENT: u32 = 20;
+
+impl Throttle {
+    fn new(limits: Limits) -> Self {
+        let a_minute = |count: u32| {
+            RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
+        };
+        let by_client = limits.logins_per_minute.saturating_mul(ADDRESSES_PER_CLIENT);
+        Self {
+            waiting_logins: AtomicU64::new(0),
+            max_waiting_logins: limits.waiting_logins,
+            logins_by_address: a_minute(limits.logins_per_minute),
+            logins_by_client: RateLimiter::keyed(Quota::per_minute(
+                NonZeroU32::new(by_client).unwrap_or(NonZeroU32::MIN),
+            )),
+            failures_by_address: a_minute(limits.failures_per_minute),
+        }
+    }
+
+    /// Whether one more login may wait.
+    ///
+    /// # Errors
+    /// [`Throttled`].
+    pub fn admit_login(&self, address: IpAddr, client: &ClientId) -> Result<(), Throttled> {
+        let is_within_rate = self.logins_by_address.check_key(&network(address)).is_ok()
+            && self.logins_by_client.check_key(client).is_ok();
+        is_within_rate.then_some(()).ok_or(Throttled)
+    }
+
+    /// Whether the store has room for one more waiting login; counts it.
+    ///
+    /// # Errors
+    /// [`Throttled`].
+    pub fn admit_waiting_login(&self) -> Result<(), Throttled> {
+        let waiting = self.waiting_logins.fetch_add(1, Ordering::Relaxed);
+        (waiting < self.max_waiting_logins).then_some(()).ok_or(Throttled)
+    }
+
+    /// Counts a failed client authentication.
+    ///
+    /// # Errors
+    /// [`Throttled`] where there were too many.
+    pub fn record_failure(&self, address: IpAddr) -> Result<(), Throttled> {
+        self.failures_by_address
+            .check_key(&network(address))
+            .map_err(|_| Throttled)
+    }
+
+    fn set_waiting_logins(&self, count: u64) {
+        self.waiting_logins.store(count, Ordering::Relaxed);
+    }
+
+    fn forget_old(&self) {
+        self.logins_by_address.retain_recent();
+        self.logins_by_client.retain_recent();
+        self.failures_by_address.retain_recent();
+    }
+}
+
+/// One source has one IPv4 address, or a /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}

@@ -1,0 +1,231 @@
+//! The relying parties: those of the configuration, and those of the database; one lookup for both.
+//! Never knows: HTTP, sgID.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use moka::future::Cache;
+
+use crate::catalogue::Catalogue;
+use crate::clock::Timestamp;
+use crate::config::ConfiguredClient;
+use crate::oidc::algorithm::SigningAlgorithm;
+use crate::oidc::client::{Client, ClientId, ClientSecretHash};
+use crate::oidc::metadata::{ClientMetadata, MetadataError, Offered};
+use crate::store::{ClientRecord, Store, StoreError};
+
+/// How long a client of the database is remembered: so long may a change take to reach this instance.
+const REMEMBERED: Duration = Duration::from_secs(1);
+const MAX_REMEMBERED: u64 = 10_000;
+
+/// What every registration is checked against, whoever made it.
+#[derive(Clone)]
+pub struct Rules {
+    /// What may cross the bridge.
+    pub catalogue: Arc<Catalogue>,
+    /// Names of the upstreams.
+    pub upstreams: Vec<String>,
+    /// Algorithms with a live key.
+    pub signing_algorithms: Vec<SigningAlgorithm>,
+}
+
+/// Why a registration is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationError {
+    /// By the standards' rules.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// A scope that would bring nothing.
+    #[error("scope: {0} is unknown: it is neither a scope of OpenID Connect, nor one of [claims.custom], nor a scope of sgID")]
+    UnknownScope(String),
+    /// An NRIC without a reason.
+    #[error("scope: {0} carries an NRIC or FIN: say why this client needs it in nric_purpose")]
+    NoPurpose(String),
+}
+
+impl Rules {
+    /// The client that a registration describes.
+    ///
+    /// # Errors
+    /// [`RegistrationError`] says what to mend.
+    pub fn admit(
+        &self,
+        metadata: &ClientMetadata,
+        secrets: Vec<ClientSecretHash>,
+    ) -> Result<Client, RegistrationError> {
+        let offered = Offered {
+            upstreams: &self.upstreams,
+            signing_algorithms: &self.signing_algorithms,
+        };
+        let client = metadata.admit(secrets, &offered)?;
+        let has_purpose = client.nric_purpose().is_some_and(|purpose| !purpose.trim().is_empty());
+        for scope in client.scope().iter() {
+            if !self.catalogue.knows(scope) {
+                return Err(RegistrationError::UnknownScope(scope.to_string()));
+            }
+            if self.catalogue.carries_identity_number(scope) && !has_purpose {
+                return Err(RegistrationError::NoPurpose(scope.to_string()));
+            }
+        }
+        Ok(client)
+    }
+
+    /// The client that the database keeps, with the secrets that are valid now.
+    ///
+    /// # Errors
+    /// [`RegistrationError`] where the configuration has changed under it.
+    pub fn admit_record(
+        &self,
+        record: &ClientRecord,
+        now: Timestamp,
+    ) -> Result<Client, RegistrationError> {
+        let secrets = record
+            .secrets
+            .iter()
+            .filter(|secret| secret.expires_at.is_none_or(|at| now < at))
+            .map(|secret| secret.hash.clone())
+            .collect();
+        self.admit(&record.metadata, secrets)
+    }
+}
+
+/// All relying parties.
+pub struct Clients {
+    rules: Rules,
+    configured: ArcSwap<HashMap<ClientId, Arc<Client>>>,
+    remembered: Cache<ClientId, Option<Arc<Client>>>,
+    stored_origins: ArcSwap<HashSet<String>>,
+}
+
+/// A client of the configuration that is refused, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}: client {client_id}: {error}")]
+pub struct Refused {
+    /// File and line.
+    pub origin: String,
+    /// Which one.
+    pub client_id: ClientId,
+    /// Why.
+    pub error: RegistrationError,
+}
+
+impl Clients {
+    /// Checks and takes up the clients of the configuration.
+    ///
+    /// # Errors
+    /// Every [`Refused`] client.
+    pub fn new(rules: Rules, configured: &[ConfiguredClient]) -> Result<Self, Vec<Refused>> {
+        let configured = admit_all(&rules, configured)?;
+        Ok(Self {
+            rules,
+            configured: ArcSwap::from_pointee(configured),
+            remembered: Cache::builder()
+                .max_capacity(MAX_REMEMBERED)
+                .time_to_live(REMEMBERED)
+                .build(),
+            stored_origins: ArcSwap::default(),
+        })
+    }
+
+    /// Replaces the clients of the configuration, all or none.
+    ///
+    /// # Errors
+    /// Every [`Refused`] client; the former ones stay.
+    pub fn reload(&self, configured: &[ConfiguredClient]) -> Result<(), Vec<Refused>> {
+        self.configured
+            .store(Arc::new(admit_all(&self.rules, configured)?));
+        Ok(())
+    }
+
+    /// What registrations are checked against.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The client of that name, enabled or not. One of the configuration hides one of the database.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database is away and the client is not in the configuration.
+    pub async fn find(
+        &self,
+        store: &Store,
+        id: &ClientId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Client>>, StoreError> {
+        if let Some(client) = self.configured.load().get(id) {
+            return Ok(Some(Arc::clone(client)));
+        }
+        if let Some(remembered) = self.remembered.get(id).await {
+            return Ok(remembered);
+        }
+        let client = match store.find_client(id).await? {
+            None => None,
+            Some(record) => match self.rules.admit_record(&record, now) {
+                Ok(client) => Some(Arc::new(client)),
+                Err(error) => {
+                    tracing::warn!(client.id = %id, %error, "a client of the database cannot be served");
+                    None
+                }
+            },
+        };
+        self.remembered.insert(id.clone(), client.clone()).await;
+        Ok(client)
+    }
+
+    /// Whether some client registered this origin for its browser code.
+    pub fn has_web_origin(&self, origin: &str) -> bool {
+        let configured = self.configured.load();
+        let in_configuration = configured
+            .values()
+            .any(|client| client.is_enabled() && client.web_origins().iter().any(|own| own == origin));
+        in_configuration || self.stored_origins.load().contains(origin)
+    }
+
+    /// Reads the origins of the database's clients anew.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the former ones stay.
+    pub async fn refresh_origins(&self, store: &Store) -> Result<(), StoreError> {
+        let origins = store
+            .list_clients()
+            .await?
+            .into_iter()
+            .filter(|record| record.metadata.enabled)
+            .flat_map(|record| record.metadata.web_origins)
+            .collect();
+        self.stored_origins.store(Arc::new(origins));
+        Ok(())
+    }
+
+    /// The clients of the configuration.
+    pub fn configured(&self) -> Vec<Arc<Client>> {
+        self.configured.load().values().cloned().collect()
+    }
+}
+
+fn admit_all(
+    rules: &Rules,
+    configured: &[ConfiguredClient],
+) -> Result<HashMap<ClientId, Arc<Client>>, Vec<Refused>> {
+    let (mut clients, mut refused) = (HashMap::new(), Vec::new());
+    for entry in configured {
+        let client_id = entry.metadata.client_id.clone();
+        match rules.admit(&entry.metadata, entry.secret.iter().cloned().collect()) {
+            Ok(client) => {
+                clients.insert(client_id, Arc::new(client));
+            }
+            Err(error) => refused.push(Refused {
+                origin: entry.origin.clone(),
+                client_id,
+                error,
+            }),
+        }
+    }
+    if refused.is_empty() {
+        Ok(clients)
+    } else {
+        Err(refused)
+    }
+}

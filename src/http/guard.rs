@@ -1,0 +1,238 @@
+//! What every request passes: its number, limits on its head, one log event, and the headers of every answer.
+//! A fault in one request ends that request only.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage, HttpResponse};
+use futures_util::FutureExt;
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use crate::bridge::Bridge;
+use crate::config::Server;
+use crate::provider::{ClientAddress, ErrorPage, PageFault, Path, RequestId};
+
+/// The most bytes that request line and headers may have together.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// The content security policy of every answer: no script, no framing, no plug-ins.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What the guard knows about this server.
+pub(super) struct Guard {
+    trusted_proxies: Vec<IpNet>,
+    is_https: bool,
+    readable_by_anyone: HashSet<String>,
+    readable_by_origins: HashSet<String>,
+    known_paths: Vec<String>,
+}
+
+impl Guard {
+    pub(super) fn new(bridge: &Bridge, server: &Server) -> Self {
+        let issuer = &bridge.issuer;
+        let metadata = format!("/.well-known/oauth-authorization-server{}", issuer.path());
+        let on = |path: Path| path.on(issuer);
+        let readable_by_anyone = HashSet::from([on(Path::Discovery), on(Path::Jwks), metadata]);
+        let readable_by_origins = HashSet::from([on(Path::Token), on(Path::Userinfo)]);
+        let others = [on(Path::Authorize), on(Path::Callback), on(Path::Stylesheet)];
+        Self {
+            trusted_proxies: server.trusted_proxies.clone(),
+            is_https: issuer.is_https(),
+            known_paths: readable_by_anyone
+                .iter()
+                .chain(&readable_by_origins)
+                .cloned()
+                .chain(others)
+                .collect(),
+            readable_by_anyone,
+            readable_by_origins,
+        }
+    }
+
+    /// Who sent the request. The last address that no trusted proxy vouches for is the sender's.
+    fn address(&self, request: &ServiceRequest) -> IpAddr {
+        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let mut address = request.peer_addr().map_or(unknown, |peer| peer.ip());
+        let forwarded: Vec<IpAddr> = request
+            .headers()
+            .get_all("x-forwarded-for")
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|hop| hop.trim().parse().ok())
+            .collect();
+        for hop in forwarded.into_iter().rev() {
+            if !self.trusts(address) {
+                break;
+            }
+            address = hop;
+        }
+        address
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|range| range.contains(&address))
+    }
+
+    /// A path for logs and metrics: one of ours, or a word for all others.
+    fn label(&self, path: &str) -> String {
+        let known = self.known_paths.iter().find(|known| *known == path);
+        known.map_or_else(|| "other".to_owned(), Clone::clone)
+    }
+}
+
+/// The middleware around every route of the public listener.
+pub(super) async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let (Some(bridge), Some(guard)) = (
+        request.app_data::<Data<Bridge>>().cloned(),
+        request.app_data::<Data<Guard>>().cloned(),
+    ) else {
+        return Ok(request.into_response(HttpResponse::InternalServerError()).map_into_boxed_body());
+    };
+    let id = Uuid::new_v4().simple().to_string()[..12].to_owned();
+    let address = guard.address(&request);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(ClientAddress(address));
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = answer(&bridge, &guard, request, next, &id).await;
+    let status = response.status();
+    let cross_origin = CrossOrigin { guard: &guard, bridge: &bridge, path: &path };
+    cross_origin.write(origin.as_ref(), response.headers_mut());
+    write_security_headers(&guard, response.headers_mut());
+    let route = guard.label(&path);
+    let elapsed = started.elapsed();
+    tracing::info!(http.method = method_label(&method), http.route = route, http.status = status.as_u16(), elapsed_ms = elapsed.as_millis(), request.id = id, "request");
+    metrics::counter!("http_requests_total", "method" => method_label(&method), "route" => route.clone(), "status" => status.as_u16().to_string()).increment(1);
+    metrics::histogram!("http_request_seconds", "route" => route).record(elapsed.as_secs_f64());
+    Ok(response)
+}
+
+async fn answer(
+    bridge: &Arc<Bridge>,
+    guard: &Guard,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    id: &str,
+) -> ServiceResponse<BoxBody> {
+    let fault = |fault: PageFault| {
+        let page = ErrorPage {
+            fault: &fault,
+            issuer: &bridge.issuer,
+            reference: id,
+        };
+        page.respond()
+    };
+    if head_bytes(&request) > MAX_HEAD_BYTES {
+        return request.into_response(fault(PageFault::HeadTooLarge));
+    }
+    if *request.method() == Method::OPTIONS {
+        let cross_origin = CrossOrigin { guard, bridge, path: request.path() };
+        if let Some(response) = cross_origin.preflight(request.headers()) {
+            return request.into_response(response);
+        }
+    }
+    let plain = request.request().clone();
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(Ok(response)) => response.map_into_boxed_body(),
+        Ok(Err(error)) => ServiceResponse::new(plain, error.error_response()),
+        Err(_) => {
+            tracing::error!(request.id = id, "a request ended in a panic; please report this");
+            ServiceResponse::new(plain, fault(PageFault::Fault))
+        }
+    }
+}
+
+fn head_bytes(request: &ServiceRequest) -> usize {
+    let headers = request.headers().iter();
+    let line = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    line + headers
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum::<usize>()
+}
+
+/// Methods as a bounded set of words, whatever is sent.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn write_security_headers(guard: &Guard, headers: &mut HeaderMap) {
+    let fixed = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if guard.is_https {
+        let a_year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// Who may read our answers from a page of theirs. Never with credentials, never at the authorization endpoint.
+struct CrossOrigin<'a> {
+    guard: &'a Guard,
+    bridge: &'a Bridge,
+    path: &'a str,
+}
+
+impl CrossOrigin<'_> {
+    fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
+        let origin = origin?;
+        if self.guard.readable_by_anyone.contains(self.path) {
+            return Some(HeaderValue::from_static("*"));
+        }
+        let is_registered = self.guard.readable_by_origins.contains(self.path)
+            && self.bridge.clients.has_web_origin(origin.to_str().ok()?);
+        is_registered.then(|| origin.clone())
+    }
+
+    fn write(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        if self.guard.readable_by_origins.contains(self.path) {
+            headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        if let Some(allowed) = self.allowed(origin) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        }
+    }
+
+    /// The answer to a preflight; the headers that name the origin are added to every answer.
+    fn preflight(&self, headers: &HeaderMap) -> Option<HttpResponse> {
+        self.allowed(headers.get(header::ORIGIN))?;
+        headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+        let response = HttpResponse::build(StatusCode::NO_CONTENT)
+            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"))
+            .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type"))
+            .insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"))
+            .finish();
+        Some(response)
+    }
+}

@@ -1,0 +1,190 @@
+//! The route table on one screen; start and graceful stop.
+//! Never knows: what a route does.
+//! Standards: RFC 9110; RFC 9112.
+
+mod guard;
+mod management;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use metrics_exporter_prometheus::PrometheusHandle;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::bridge::Bridge;
+use crate::config::{Server, Tls};
+use crate::provider::{
+    ErrorPage, PageFault, Path, RequestId, assets, authorize, callback, discovery, jwks, token,
+    userinfo,
+};
+
+/// How long a head may take to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a graceful stop waits for what is in flight: longer than sgID may take.
+const STOP_SECONDS: u64 = 30;
+
+/// Every route of the public listener.
+fn routes(bridge: &Bridge) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let issuer = bridge.issuer.clone();
+    move |app: &mut ServiceConfig| {
+        let at = |path: Path| path.on(&issuer);
+        // RFC 8414 section 3.1 puts the well-known part between host and path.
+        let metadata = format!("/.well-known/oauth-authorization-server{}", issuer.path());
+        app.service(only_get(at(Path::Discovery), web::get().to(discovery::discovery)))
+            .service(only_get(metadata, web::get().to(discovery::discovery)))
+            .service(only_get(at(Path::Jwks), web::get().to(jwks::jwks)))
+            .service(
+                web::resource(at(Path::Authorize))
+                    .route(web::get().to(authorize::authorize))
+                    .route(web::post().to(authorize::authorize))
+                    .default_service(web::to(wrong_method)),
+            )
+            .service(only_get(at(Path::Callback), web::get().to(callback::callback)))
+            .service(
+                web::resource(at(Path::Token))
+                    .route(web::post().to(token::token))
+                    .default_service(web::to(wrong_method)),
+            )
+            .service(
+                web::resource(at(Path::Userinfo))
+                    .route(web::get().to(userinfo::userinfo))
+                    .route(web::post().to(userinfo::userinfo))
+                    .default_service(web::to(wrong_method)),
+            )
+            .service(only_get(at(Path::Stylesheet), web::get().to(assets::stylesheet)))
+            .default_service(web::to(nothing_here));
+    }
+}
+
+fn only_get(path: String, route: actix_web::Route) -> actix_web::Resource {
+    web::resource(path)
+        .route(route)
+        .default_service(web::to(wrong_method))
+}
+
+async fn nothing_here(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
+    page(&bridge, &request, &PageFault::NotFound)
+}
+
+async fn wrong_method(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
+    page(&bridge, &request, &PageFault::MethodNotAllowed)
+}
+
+fn page(bridge: &Bridge, request: &HttpRequest, fault: &PageFault) -> HttpResponse {
+    ErrorPage {
+        fault,
+        issuer: &bridge.issuer,
+        reference: &RequestId::of(request),
+    }
+    .respond()
+}
+
+/// A server that listens.
+pub struct Running {
+    address: SocketAddr,
+    management: Option<SocketAddr>,
+    handles: Vec<ServerHandle>,
+    serving: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+/// Listens and serves in the background. The process's signals are the caller's.
+///
+/// # Errors
+/// An address that cannot be bound, or certificate files that cannot be used.
+pub fn start(
+    bridge: &Arc<Bridge>,
+    server: &Server,
+    connections: usize,
+    metrics: PrometheusHandle,
+) -> io::Result<Running> {
+    let data = Data::from(Arc::clone(bridge));
+    let guard = Arc::new(guard::Guard::new(bridge, server));
+    let app_data = data.clone();
+    let public = HttpServer::new(move || {
+        App::new()
+            .app_data(app_data.clone())
+            .app_data(Data::from(Arc::clone(&guard)))
+            .configure(routes(&app_data))
+            .wrap(from_fn(guard::guard))
+    })
+    .client_request_timeout(HEAD_TIMEOUT)
+    .max_connections(connections)
+    .shutdown_timeout(STOP_SECONDS)
+    .disable_signals();
+    let public = match &server.tls {
+        None => public.bind(server.listen)?,
+        Some(tls) => public.bind_rustls_0_23(server.listen, tls_config(tls)?)?,
+    };
+    let address = first(&public.addrs())?;
+    let public = public.run();
+    let mut handles = vec![public.handle()];
+    let management = match server.management_listen {
+        None => None,
+        Some(listen) => {
+            let (address, running) = management::start(data, listen, metrics)?;
+            handles.push(running.handle());
+            tokio::spawn(running);
+            Some(address)
+        }
+    };
+    Ok(Running {
+        address,
+        management,
+        handles,
+        serving: tokio::spawn(public),
+    })
+}
+
+fn first(addresses: &[SocketAddr]) -> io::Result<SocketAddr> {
+    let address = addresses.first().copied();
+    address.ok_or_else(|| io::Error::other("nothing was bound"))
+}
+
+fn tls_config(tls: &Tls) -> io::Result<rustls::ServerConfig> {
+    let unusable = |file: &std::path::Path, error: &dyn std::fmt::Display| {
+        io::Error::other(format!("{}: {error}", file.display()))
+    };
+    let certificates = CertificateDer::pem_file_iter(&tls.certificate_file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unusable(&tls.certificate_file, &error))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.private_key_file)
+        .map_err(|error| unusable(&tls.private_key_file, &error))?;
+    rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .map_err(|error| unusable(&tls.certificate_file, &error))
+}
+
+impl Running {
+    /// The public listener.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The management listener, if there is one.
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management
+    }
+
+    /// Takes no more connections, finishes what is in flight, and ends.
+    pub async fn stop(self) {
+        for handle in &self.handles {
+            handle.stop(true).await;
+        }
+        let _ = self.serving.await;
+    }
+
+    /// Serves until `signal` resolves, then stops gracefully.
+    pub async fn until(self, signal: impl Future<Output = ()>) {
+        signal.await;
+        self.stop().await;
+    }
+}

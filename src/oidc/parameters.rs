@@ -1,0 +1,122 @@
+//! Form-encoded parameters, read so that a repeated one is seen. RFC 6749 section 3.1 and appendix B.
+
+use percent_encoding::percent_decode;
+
+/// How many parameters one request may have.
+const MAX_PARAMETERS: usize = 64;
+
+/// The parameters of one request, decoded, in the order in which they came.
+#[derive(Default)]
+pub struct Parameters(Vec<(String, String)>);
+
+/// Why a query or a form cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParametersError {
+    /// A value is not UTF-8 after decoding.
+    #[error("the parameters are not UTF-8 in application/x-www-form-urlencoded form")]
+    Encoding,
+    /// More parameters than any request of these protocols has.
+    #[error("there are more than {MAX_PARAMETERS} parameters")]
+    TooMany,
+}
+
+/// A parameter that occurs more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the parameter {0} occurs more than once")]
+pub struct Repeated(pub &'static str);
+
+impl Parameters {
+    /// Reads a query string or a form body.
+    ///
+    /// # Errors
+    /// [`ParametersError`]; unknown parameters and empty values are no errors.
+    pub fn parse(encoded: &[u8]) -> Result<Self, ParametersError> {
+        let mut pairs = Vec::new();
+        for pair in encoded.split(|&byte| byte == b'&').filter(|p| !p.is_empty()) {
+            if pairs.len() == MAX_PARAMETERS {
+                return Err(ParametersError::TooMany);
+            }
+            let (name, value) = match pair.iter().position(|&byte| byte == b'=') {
+                Some(at) => (&pair[..at], &pair[at + 1..]),
+                None => (pair, &[][..]),
+            };
+            pairs.push((form_decode(name)?, form_decode(value)?));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The value of a parameter. One without a value counts as absent (RFC 6749 section 3.1).
+    ///
+    /// # Errors
+    /// [`Repeated`] where it occurs more than once, with whatever values.
+    pub fn one(&self, name: &'static str) -> Result<Option<&str>, Repeated> {
+        let mut values = self.0.iter().filter(|(key, _)| key == name);
+        let first = values.next();
+        if values.next().is_some() {
+            return Err(Repeated(name));
+        }
+        Ok(first.map(|(_, value)| value.as_str()).filter(|v| !v.is_empty()))
+    }
+}
+
+/// Decodes one name or value: `+` is a space, `%XX` a byte, and the whole must be UTF-8.
+///
+/// # Errors
+/// [`ParametersError::Encoding`].
+pub fn form_decode(encoded: &[u8]) -> Result<String, ParametersError> {
+    let spaced: Vec<u8> = encoded
+        .iter()
+        .map(|&byte| if byte == b'+' { b' ' } else { byte })
+        .collect();
+    percent_decode(&spaced)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| ParametersError::Encoding)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_repeated_parameter_is_seen() {
+        let parameters = Parameters::parse(b"a=1&b=2&a=1").unwrap();
+        assert_eq!(parameters.one("a"), Err(Repeated("a")));
+        assert_eq!(parameters.one("b"), Ok(Some("2")));
+        assert_eq!(parameters.one("c"), Ok(None));
+    }
+
+    #[test]
+    fn an_empty_value_is_absence_and_still_a_repeat() {
+        assert_eq!(Parameters::parse(b"a=&b").unwrap().one("a"), Ok(None));
+        assert!(Parameters::parse(b"a=&a=1").unwrap().one("a").is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_refused() {
+        assert!(Parameters::parse(b"a=%ff").is_err());
+        assert!(Parameters::parse(&[b'a', b'=', 0xff]).is_err());
+    }
+
+    #[test]
+    fn the_number_of_parameters_is_bounded() {
+        assert!(Parameters::parse("a=1&".repeat(MAX_PARAMETERS).as_bytes()).is_ok());
+        assert!(Parameters::parse("a=1&".repeat(MAX_PARAMETERS + 1).as_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_reads_back(value in "\\PC{1,60}") {
+            let encoded: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("state", &value).finish();
+            let parameters = Parameters::parse(encoded.as_bytes()).unwrap();
+            prop_assert_eq!(parameters.one("state"), Ok(Some(value.as_str())));
+        }
+
+        #[test]
+        fn no_input_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Parameters::parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `GET /callback`: a person comes back from sgID. RFC 6749 section 4.1.2; RFC 9207 section 2.4.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::authorize::begin;
+use super::cookies;
+use super::error::{AuthorizeError, ErrorPage, PageFault, see_other};
+use super::incoming::{self, RequestId};
+use crate::bridge::Bridge;
+use crate::clock::Timestamp;
+use crate::login::{Login, UpstreamAttempt};
+use crate::oidc::client::Client;
+use crate::oidc::error::{ErrorCode, OAuthError};
+use crate::oidc::parameters::Parameters;
+use crate::oidc::return_address::ReturnAddress;
+use crate::secret::{AuthorizationCode, Bearer, LoginState, randomness};
+
+/// Where sgID sends people back.
+pub async fn callback(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
+    match take_up(&bridge, &request).await {
+        Ok(response) => response,
+        Err(error) => error.respond(&bridge, &request),
+    }
+}
+
+/// Finds the login that this browser began; whatever becomes of it, its cookie goes.
+async fn take_up(bridge: &Bridge, request: &HttpRequest) -> Result<HttpResponse, AuthorizeError> {
+    let now = bridge.clock.now();
+    let parameters = incoming::query(request)?;
+    let no_login = || AuthorizeError::page(PageFault::NoLogin);
+    let state = parameters.one("state")?.and_then(Bearer::<LoginState>::parse);
+    let state = state.ok_or_else(no_login)?;
+    let cookie = cookies::find(&bridge.issuer, request, &state).ok_or_else(no_login)?;
+    let answer = UpstreamAnswer::parse(&parameters)?;
+    let login = bridge.store.take_login(&state, &cookie, now).await?;
+    let login = login.ok_or_else(no_login)?;
+    let mut response = match resume(bridge, request, login, &answer, now).await {
+        Ok(response) => response,
+        Err(error) => error.respond(bridge, request),
+    };
+    let _ = response.add_cookie(&cookies::remove(&bridge.issuer, &state));
+    Ok(response)
+}
+
+async fn resume(
+    bridge: &Bridge,
+    request: &HttpRequest,
+    login: Login,
+    answer: &UpstreamAnswer<'_>,
+    now: Timestamp,
+) -> Result<HttpResponse, AuthorizeError> {
+    let changed = || AuthorizeError::page(PageFault::ClientChanged);
+    let client = bridge.clients.find(&bridge.store, login.client_id(), now).await?;
+    let client = client.ok_or_else(changed)?;
+    let return_to = login.return_address(&client, &bridge.issuer).ok_or_else(changed)?;
+    if !login.is_in_time(bridge.lifetimes.login, now) {
+        return offer_fresh_start(bridge, request, login, &client, &return_to).await;
+    }
+    let sgid = bridge.upstreams.get(login.upstream()).ok_or_else(changed)?;
+    let upstream_code = answer
+        .code_from(sgid.issuer())
+        .map_err(|error| AuthorizeError::to(return_to.clone(), error))?;
+    let wanted = bridge.catalogue.wanted(&login.scope_for(&client));
+    let identity = sgid
+        .identify(upstream_code, login.attempt(), &bridge.catalogue, &wanted, now)
+        .await
+        .map_err(|error| AuthorizeError::sgid_to(return_to.clone(), error))?;
+    let now = bridge.clock.now();
+    let grant = login.granted(identity, &client, &bridge.pairwise_secret, now);
+    let code = Bearer::<AuthorizationCode>::generate(&mut randomness());
+    bridge
+        .store
+        .put_code(&code, &grant, now.after(bridge.lifetimes.authorization_code))
+        .await
+        .map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?;
+    tracing::info!(target: "sgid_bridge::audit", event = "login", outcome = "granted", client.id = %client.client_id(), subject = grant.subject().as_str(), request.id = RequestId::of(request), "a person logged in");
+    Ok(see_other(&return_to.with_code(&code.expose())))
+}
+
+/// The same request once more, behind one click.
+async fn offer_fresh_start(
+    bridge: &Bridge,
+    request: &HttpRequest,
+    login: Login,
+    client: &Client,
+    return_to: &ReturnAddress,
+) -> Result<HttpResponse, AuthorizeError> {
+    let now = bridge.clock.now();
+    let again = login.begin_again(UpstreamAttempt::generate(&mut randomness()), now);
+    let begun = begin(bridge, client, &again, return_to, now).await?;
+    tracing::info!(client.id = %client.client_id(), request.id = RequestId::of(request), "login expired");
+    let mut response = ErrorPage {
+        fault: &PageFault::Expired(begun.upstream_url.clone()),
+        issuer: &bridge.issuer,
+        reference: &RequestId::of(request),
+    }
+    .respond();
+    begun.bind(bridge, &mut response);
+    Ok(response)
+}
+
+/// What came through the browser: one code or one error, and perhaps who says so.
+struct UpstreamAnswer<'a> {
+    said: Said<'a>,
+    issuer: Option<&'a str>,
+}
+
+enum Said<'a> {
+    Code(&'a str),
+    Error(&'a str),
+}
+
+impl<'a> UpstreamAnswer<'a> {
+    fn parse(parameters: &'a Parameters) -> Result<Self, AuthorizeError> {
+        let said = match (parameters.one("code")?, parameters.one("error")?) {
+            (Some(code), None) => Said::Code(code),
+            (None, Some(error)) => Said::Error(error),
+            (Some(_), Some(_)) | (None, None) => {
+                let reason = "exactly one of code and error is expected".to_owned();
+                return Err(AuthorizeError::page(PageFault::Unreadable(reason, 400)));
+            }
+        };
+        Ok(Self {
+            said,
+            issuer: parameters.one("iss")?,
+        })
+    }
+
+    /// The code, if this answer is from the upstream that the login was sent to.
+    fn code_from(&self, upstream_issuer: &str) -> Result<&'a str, OAuthError> {
+        if self.issuer.is_some_and(|issuer| issuer != upstream_issuer) {
+            return Err(OAuthError::new(
+                ErrorCode::ServerError,
+                "the answer came from another issuer than the login was sent to",
+            ));
+        }
+        match self.said {
+            Said::Code(code) => Ok(code),
+            Said::Error("access_denied") => Err(OAuthError::new(
+                ErrorCode::AccessDenied,
+                "the person declined at sgID",
+            )),
+            Said::Error("temporarily_unavailable") => Err(OAuthError::new(
+                ErrorCode::TemporarilyUnavailable,
+                "sgID says that it is temporarily unavailable",
+            )),
+            Said::Error(_) => Err(OAuthError::new(
+                ErrorCode::ServerError,
+                "sgID refused the request; compare the sgID client's registration with the configuration",
+            )),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a request brings, within limits of size and time. Only parses; never queries or decrypts.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{BytesMut, Payload};
+use actix_web::{HttpMessage, HttpRequest};
+use futures_util::StreamExt;
+use zeroize::Zeroizing;
+
+use crate::oidc::parameters::{Parameters, ParametersError};
+
+/// The most bytes that a form may have.
+const MAX_FORM_BYTES: usize = 64 * 1024;
+/// How long a form may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The number under which a request stands in the log, and which an error page shows.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+impl RequestId {
+    /// The number of this request.
+    pub fn of(request: &HttpRequest) -> String {
+        request
+            .extensions()
+            .get::<Self>()
+            .map_or_else(String::new, |id| id.0.clone())
+    }
+}
+
+/// Who sent a request: the peer, or whom a trusted proxy names.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// The sender of this request.
+    pub fn of(request: &HttpRequest) -> IpAddr {
+        let known = request.extensions().get::<Self>().map(|address| address.0);
+        known.unwrap_or_else(|| IpAddr::from([0, 0, 0, 0]))
+    }
+}
+
+/// Why a request cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum UnreadableRequest {
+    /// Not a form.
+    #[error("the body must be application/x-www-form-urlencoded")]
+    MediaType,
+    /// More than a form may have.
+    #[error("the body has more than {MAX_FORM_BYTES} bytes")]
+    TooLarge,
+    /// It did not arrive in time.
+    #[error("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs())]
+    TooSlow,
+    /// The connection ended in the middle.
+    #[error("the body ended early")]
+    Broken,
+    /// It arrived, but does not parse.
+    #[error(transparent)]
+    Parameters(#[from] ParametersError),
+}
+
+impl UnreadableRequest {
+    /// The status that says it. RFC 9110 section 15.5.
+    pub(super) const fn status(self) -> u16 {
+        match self {
+            Self::MediaType => 415,
+            Self::TooLarge => 413,
+            Self::TooSlow => 408,
+            Self::Broken | Self::Parameters(_) => 400,
+        }
+    }
+}
+
+/// The parameters of the query.
+pub(super) fn query(request: &HttpRequest) -> Result<Parameters, UnreadableRequest> {
+    Ok(Parameters::parse(request.query_string().as_bytes())?)
+}
+
+/// The parameters of a form.
+pub(super) async fn form(
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Parameters, UnreadableRequest> {
+    let media_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(|value| value.trim().to_ascii_lowercase());
+    if media_type.as_deref() != Some("application/x-www-form-urlencoded") {
+        return Err(UnreadableRequest::MediaType);
+    }
+    let body = tokio::time::timeout(BODY_TIMEOUT, body(payload)).await;
+    let body = body.map_err(|_| UnreadableRequest::TooSlow)??;
+    Ok(Parameters::parse(&body)?)
+}
+
+async fn body(mut payload: Payload) -> Result<Zeroizing<Vec<u8>>, UnreadableRequest> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| UnreadableRequest::Broken)?;
+        if body.len() + chunk.len() > MAX_FORM_BYTES {
+            return Err(UnreadableRequest::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Zeroizing::new(body.to_vec()))
+}

@@ -1,0 +1,125 @@
+//! Relying parties that are kept in the database.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Store, StoreError, on};
+use crate::clock::Timestamp;
+use crate::oidc::client::{ClientId, ClientSecretHash};
+use crate::oidc::metadata::ClientMetadata;
+
+/// One hashed secret; while a secret is being rotated there are two.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecretRecord {
+    /// The hash.
+    pub hash: ClientSecretHash,
+    /// Until when it counts; for ever where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A client as it is kept.
+#[derive(Clone, Debug)]
+pub struct ClientRecord {
+    /// Its registration.
+    pub metadata: ClientMetadata,
+    /// Its secrets.
+    pub secrets: Vec<SecretRecord>,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+}
+
+impl Store {
+    /// Adds a client; `false` where one of that name is there already.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn add_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
+        let (metadata, secrets) = written(client)?;
+        let added = on!(self, |pool| sqlx::query(
+            "insert into client (client_id, metadata, secrets, changed_at) values ($1, $2, $3, $4) \
+             on conflict (client_id) do nothing"
+        )
+        .bind(client.metadata.client_id.as_str())
+        .bind(&metadata[..])
+        .bind(&secrets[..])
+        .bind(client.changed_at.seconds())
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(added == 1)
+    }
+
+    /// Replaces a client; `false` where there is none of that name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn replace_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
+        let (metadata, secrets) = written(client)?;
+        let replaced = on!(self, |pool| sqlx::query(
+            "update client set metadata = $2, secrets = $3, changed_at = $4 where client_id = $1"
+        )
+        .bind(client.metadata.client_id.as_str())
+        .bind(&metadata[..])
+        .bind(&secrets[..])
+        .bind(client.changed_at.seconds())
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(replaced == 1)
+    }
+
+    /// The client of that name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError> {
+        let row: Option<(String, String, i64)> = on!(self, |pool| sqlx::query_as(
+            "select metadata, secrets, changed_at from client where client_id = $1"
+        )
+        .bind(id.as_str())
+        .fetch_optional(pool)
+        .await)?;
+        row.map(read).transpose()
+    }
+
+    /// All clients, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
+        let rows: Vec<(String, String, i64)> = on!(self, |pool| sqlx::query_as(
+            "select metadata, secrets, changed_at from client order by client_id"
+        )
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Removes a client; `false` where there was none of that name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_client(&self, id: &ClientId) -> Result<bool, StoreError> {
+        let removed = on!(self, |pool| sqlx::query("delete from client where client_id = $1")
+            .bind(id.as_str())
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()))?;
+        Ok(removed == 1)
+    }
+}
+
+fn written(client: &ClientRecord) -> Result<(String, String), StoreError> {
+    Ok((
+        serde_json::to_string(&client.metadata)?,
+        serde_json::to_string(&client.secrets)?,
+    ))
+}
+
+fn read((metadata, secrets, changed_at): (String, String, i64)) -> Result<ClientRecord, StoreError> {
+    Ok(ClientRecord {
+        metadata: serde_json::from_str(&metadata)?,
+        secrets: serde_json::from_str(&secrets)?,
+        changed_at: Timestamp::from_seconds(changed_at),
+    })
+}
