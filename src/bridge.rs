@@ -14,7 +14,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::clients::{Clients, Refused, Rules};
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Config, ConfigError, ConfiguredClient, Lifetimes, Limits};
+use crate::config::{Config, ConfigError, Lifetimes, Limits};
 use crate::keyring::{DueKey, Keyring, KeyringError, Schedule, Slot};
 use crate::oidc::algorithm::SigningAlgorithm;
 use crate::oidc::client::ClientId;
@@ -37,8 +37,6 @@ pub struct Bridge {
     pub lifetimes: Lifetimes,
     /// What is kept.
     pub store: Store,
-    /// What may cross.
-    pub catalogue: Arc<Catalogue>,
     /// Who may ask.
     pub clients: Clients,
     /// Where people sign in, by name.
@@ -112,8 +110,6 @@ impl From<StoreError> for StartError {
 
 /// The parts of the configuration that need no database, checked.
 pub struct Prepared {
-    /// What may cross.
-    pub catalogue: Arc<Catalogue>,
     /// Where people sign in.
     pub upstreams: BTreeMap<String, Sgid>,
     /// Who may ask.
@@ -138,16 +134,12 @@ impl Prepared {
             upstreams.insert(name.clone(), sgid);
         }
         let rules = Rules {
-            catalogue: Arc::clone(&catalogue),
+            catalogue,
             upstreams: config.upstream_names(),
             signing_algorithms: config.keys.signing_algorithms.clone(),
         };
         let clients = Clients::new(rules, &config.clients).map_err(StartError::Clients)?;
-        Ok(Self {
-            catalogue,
-            upstreams,
-            clients,
-        })
+        Ok(Self { upstreams, clients })
     }
 }
 
@@ -186,7 +178,6 @@ impl Bridge {
         Ok(Self {
             issuer: config.issuer.clone(),
             lifetimes: config.lifetimes,
-            catalogue: prepared.catalogue,
             clients: prepared.clients,
             upstreams: prepared.upstreams,
             pairwise_secret,
@@ -234,12 +225,20 @@ impl Bridge {
         Ok(())
     }
 
-    /// Takes up clients of a configuration that was read anew.
+    /// What may cross.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.clients.rules().catalogue.clone()
+    }
+
+    /// Takes up the clients and claims of a configuration that was read anew, all or nothing.
     ///
     /// # Errors
-    /// Every [`Refused`] client; the former ones stay then.
-    pub fn reload(&self, clients: &[ConfiguredClient]) -> Result<(), Vec<Refused>> {
-        self.clients.reload(clients)
+    /// [`StartError`]; the former ones stay then.
+    pub fn reload(&self, config: &Config) -> Result<(), StartError> {
+        let catalogue = Arc::new(Catalogue::new(&config.claims)?);
+        self.clients
+            .reload(catalogue, &config.clients)
+            .map_err(StartError::Clients)
     }
 
     /// Whether this instance can serve logins: database reached, clocks agree, keys at hand.

@@ -93,7 +93,7 @@ impl Rules {
 
 /// All relying parties.
 pub struct Clients {
-    rules: Rules,
+    rules: ArcSwap<Rules>,
     configured: ArcSwap<HashMap<ClientId, Arc<Client>>>,
     remembered: Cache<ClientId, Option<Arc<Client>>>,
     stored_origins: ArcSwap<HashSet<String>>,
@@ -119,7 +119,7 @@ impl Clients {
     pub fn new(rules: Rules, configured: &[ConfiguredClient]) -> Result<Self, Vec<Refused>> {
         let configured = admit_all(&rules, configured)?;
         Ok(Self {
-            rules,
+            rules: ArcSwap::from_pointee(rules),
             configured: ArcSwap::from_pointee(configured),
             remembered: Cache::builder()
                 .max_capacity(MAX_REMEMBERED)
@@ -129,19 +129,28 @@ impl Clients {
         })
     }
 
-    /// Replaces the clients of the configuration, all or none.
+    /// Replaces the catalogue and the clients of the configuration, all or nothing.
     ///
     /// # Errors
     /// Every [`Refused`] client; the former ones stay.
-    pub fn reload(&self, configured: &[ConfiguredClient]) -> Result<(), Vec<Refused>> {
-        self.configured
-            .store(Arc::new(admit_all(&self.rules, configured)?));
+    pub fn reload(
+        &self,
+        catalogue: Arc<Catalogue>,
+        configured: &[ConfiguredClient],
+    ) -> Result<(), Vec<Refused>> {
+        let rules = Rules {
+            catalogue,
+            ..self.rules().as_ref().clone()
+        };
+        let configured = admit_all(&rules, configured)?;
+        self.rules.store(Arc::new(rules));
+        self.configured.store(Arc::new(configured));
         Ok(())
     }
 
     /// What registrations are checked against.
-    pub fn rules(&self) -> &Rules {
-        &self.rules
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
     }
 
     /// The client of that name, enabled or not. One of the configuration hides one of the database.
@@ -162,7 +171,7 @@ impl Clients {
         }
         let client = match store.find_client(id).await? {
             None => None,
-            Some(record) => match self.rules.admit_record(&record, now) {
+            Some(record) => match self.rules().admit_record(&record, now) {
                 Ok(client) => Some(Arc::new(client)),
                 Err(error) => {
                     tracing::warn!(client.id = %id, %error, "a client of the database cannot be served");

@@ -2,6 +2,7 @@
 //!
 //! The rooms, in the order in which a login walks through them:
 
+pub mod cli;
 pub mod http;
 pub mod provider;
 pub mod pages;

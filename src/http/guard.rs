@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
@@ -110,27 +111,31 @@ pub(super) async fn guard(
     request.extensions_mut().insert(ClientAddress(address));
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = answer(&bridge, &guard, request, next, &id).await;
-    let status = response.status();
+    let mut outcome = answer(&bridge, &guard, request, next, &id).await;
+    let (status, headers) = match &mut outcome {
+        Ok(response) => (response.status(), response.headers_mut()),
+        Err(response) => (response.status(), response.headers_mut()),
+    };
     let cross_origin = CrossOrigin { guard: &guard, bridge: &bridge, path: &path };
-    cross_origin.write(origin.as_ref(), response.headers_mut());
-    write_security_headers(&guard, response.headers_mut());
+    cross_origin.write(origin.as_ref(), headers);
+    write_security_headers(&guard, headers);
     let route = guard.label(&path);
     let elapsed = started.elapsed();
     tracing::info!(http.method = method_label(&method), http.route = route, http.status = status.as_u16(), elapsed_ms = elapsed.as_millis(), request.id = id, "request");
     metrics::counter!("http_requests_total", "method" => method_label(&method), "route" => route.clone(), "status" => status.as_u16().to_string()).increment(1);
     metrics::histogram!("http_request_seconds", "route" => route).record(elapsed.as_secs_f64());
-    Ok(response)
+    outcome.map_err(|response| InternalError::from_response("no answer", response).into())
 }
 
+/// The answer of the route, or one in its place where the request's own context is lost.
 async fn answer(
     bridge: &Arc<Bridge>,
     guard: &Guard,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     id: &str,
-) -> ServiceResponse<BoxBody> {
-    let fault = |fault: PageFault| {
+) -> Result<ServiceResponse<BoxBody>, HttpResponse> {
+    let page = |fault: PageFault| {
         let page = ErrorPage {
             fault: &fault,
             issuer: &bridge.issuer,
@@ -139,21 +144,21 @@ async fn answer(
         page.respond()
     };
     if head_bytes(&request) > MAX_HEAD_BYTES {
-        return request.into_response(fault(PageFault::HeadTooLarge));
+        return Ok(request.into_response(page(PageFault::HeadTooLarge)));
     }
     if *request.method() == Method::OPTIONS {
         let cross_origin = CrossOrigin { guard, bridge, path: request.path() };
         if let Some(response) = cross_origin.preflight(request.headers()) {
-            return request.into_response(response);
+            return Ok(request.into_response(response));
         }
     }
-    let plain = request.request().clone();
-    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(Ok(response)) => response.map_into_boxed_body(),
-        Ok(Err(error)) => ServiceResponse::new(plain, error.error_response()),
+    let answered = AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await;
+    match answered {
+        Ok(Ok(response)) => Ok(response.map_into_boxed_body()),
+        Ok(Err(error)) => Err(error.error_response()),
         Err(_) => {
             tracing::error!(request.id = id, "a request ended in a panic; please report this");
-            ServiceResponse::new(plain, fault(PageFault::Fault))
+            Err(page(PageFault::Fault))
         }
     }
 }

@@ -51,7 +51,7 @@ fn routes(bridge: &Bridge) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .service(
                 web::resource(at(Path::Token))
                     .route(web::post().to(token::token))
-                    .default_service(web::to(wrong_method)),
+                    .default_service(web::to(token::wrong_method)),
             )
             .service(
                 web::resource(at(Path::Userinfo))

@@ -116,7 +116,7 @@ pub(super) async fn begin(
     })?;
     let state = Bearer::generate(&mut randomness());
     let cookie = Bearer::generate(&mut randomness());
-    let wanted = bridge.catalogue.wanted(&login.scope_for(client));
+    let wanted = bridge.catalogue().wanted(&login.scope_for(client));
     let upstream_url = sgid
         .authorization_url(&state.expose(), login.attempt(), &wanted.fields(), now)
         .map_err(|error| AuthorizeError::sgid_to(return_to.clone(), error))?;

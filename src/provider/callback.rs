@@ -61,9 +61,10 @@ async fn resume(
     let upstream_code = answer
         .code_from(sgid.issuer())
         .map_err(|error| AuthorizeError::to(return_to.clone(), error))?;
-    let wanted = bridge.catalogue.wanted(&login.scope_for(&client));
+    let catalogue = bridge.catalogue();
+    let wanted = catalogue.wanted(&login.scope_for(&client));
     let identity = sgid
-        .identify(upstream_code, login.attempt(), &bridge.catalogue, &wanted, now)
+        .identify(upstream_code, login.attempt(), &catalogue, &wanted, now)
         .await
         .map_err(|error| AuthorizeError::sgid_to(return_to.clone(), error))?;
     let now = bridge.clock.now();

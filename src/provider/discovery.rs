@@ -48,9 +48,10 @@ struct Metadata<'a> {
 
 impl<'a> Metadata<'a> {
     fn of(bridge: &'a Bridge) -> Self {
-        let scopes = bridge.catalogue.scopes();
+        let catalogue = bridge.catalogue();
+        let scopes = catalogue.scopes();
         let offered: ScopeSet = scopes.iter().cloned().collect();
-        let mut claims = bridge.catalogue.claim_names(&offered);
+        let mut claims = catalogue.claim_names(&offered);
         claims.extend(ALWAYS_IN_TOKENS.map(str::to_owned));
         let keyring = bridge.keyring();
         let url = |path: Path| path.url(&bridge.issuer);

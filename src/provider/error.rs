@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde_json::json;
 
@@ -332,6 +332,8 @@ pub(super) enum TokenError {
     OAuth(OAuthError),
     /// The body cannot be read.
     Unreadable(UnreadableRequest),
+    /// Another method than POST.
+    Method,
     /// Nobody was proven; `challenge` where HTTP Basic was tried.
     InvalidClient {
         /// Whether the client tried HTTP Basic.
@@ -354,6 +356,11 @@ impl TokenError {
             Self::Unreadable(error) => (
                 StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
                 OAuthError::invalid_request(error.to_string()),
+                None,
+            ),
+            Self::Method => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                OAuthError::invalid_request("the token endpoint takes POST only"),
                 None,
             ),
             Self::InvalidClient { challenge } => return invalid_client(challenge, &reference),
@@ -389,6 +396,9 @@ impl TokenError {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         ) {
             response.insert_header((RETRY_AFTER, RETRY_SECONDS));
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.insert_header((ALLOW, "POST"));
         }
         write_oauth(response, &error)
     }

@@ -28,6 +28,11 @@ pub async fn token(bridge: Data<Bridge>, request: HttpRequest, payload: Payload)
     }
 }
 
+/// Any other method than POST. RFC 6749 section 3.2.
+pub async fn wrong_method(request: HttpRequest) -> HttpResponse {
+    TokenError::Method.respond(&request)
+}
+
 /// A successful answer. RFC 6749 section 5.1; OpenID Connect Core section 3.1.3.3.
 #[derive(Serialize)]
 struct TokenResponse {

@@ -8,7 +8,7 @@ use josekit::{
     },
     jws::{ES256, JwsSigner, PS256, RS256},
 };
-use rsa::{Pkcs1v15Sign, RsaPrivateKey, pkcs8::DecodePrivateKey as _};
+use openssl::{hash::MessageDigest, pkey::PKey, sign::Signer};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::LazyLock;
@@ -21,6 +21,12 @@ pub fn generate_client_key() -> (String, String) {
         text(pair.to_pem_private_key()),
         text(pair.to_pem_public_key()),
     )
+}
+
+/// The public half, as SPKI PEM, of a private RSA key in PEM.
+pub fn public_key_of(private_key_pem: &str) -> Option<String> {
+    let pair = RsaKeyPair::from_pem(private_key_pem).ok()?;
+    Some(text(pair.to_pem_public_key()))
 }
 
 /// An RSA key that signs ID tokens.
@@ -120,21 +126,13 @@ impl EllipticKey {
     }
 }
 
-/// RS256 with a key that josekit rightly refuses.
+/// The JOSE library refuses keys this weak, so OpenSSL itself signs.
 fn sign_weakly(pair: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
-    // RFC 8017 section 9.2, note 1: the DigestInfo of SHA-256 up to the digest itself.
-    const DIGEST_INFO: [u8; 19] = [
-        0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,
-        0x05, 0x00, 0x04, 0x20,
-    ];
-    let key = RsaPrivateKey::from_pkcs8_pem(&text(pair.to_pem_private_key()))
-        .expect("josekit writes PKCS#8");
-    let padding = Pkcs1v15Sign {
-        hash_len: Some(32),
-        prefix: Box::new(DIGEST_INFO),
-    };
-    key.sign(padding, &Sha256::digest(message))
-        .expect("a SHA-256 digest fits into 1024 bits")
+    let key = PKey::private_key_from_pem(&pair.to_pem_private_key())
+        .expect("a generated key in PEM is a key");
+    Signer::new(MessageDigest::sha256(), &key)
+        .and_then(|mut signer| signer.sign_oneshot_to_vec(message))
+        .expect("OpenSSL signs with RSA keys of 1024 bits")
 }
 
 fn sign(signer: &dyn JwsSigner, message: &[u8]) -> Vec<u8> {

@@ -22,7 +22,7 @@ mod transport;
 mod userinfo;
 mod world;
 
-pub use keys::generate_client_key;
+pub use keys::{generate_client_key, public_key_of};
 pub use misbehaviour::Misbehaviour;
 pub use persona::{Persona, personas};
 

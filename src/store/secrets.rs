@@ -38,7 +38,11 @@ impl Store {
             .ok_or(StoreError::DoesNotOpen(DoesNotOpen))
     }
 
-    async fn find_pairwise_secret(&self) -> Result<Option<PairwiseSecret>, StoreError> {
+    /// The same secret, if one was ever made.
+    ///
+    /// # Errors
+    /// As [`Store::pairwise_secret`].
+    pub async fn find_pairwise_secret(&self) -> Result<Option<PairwiseSecret>, StoreError> {
         let sealed: Option<Vec<u8>> = on!(self, |pool| sqlx::query_scalar(
             "select sealed from deployment_secret where name = $1"
         )

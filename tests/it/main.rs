@@ -1,1 +1,5 @@
-fn main(){}
+//! Everything that is tested from outside its room, in one binary.
+
+mod store;
+mod support;
+mod tidy;

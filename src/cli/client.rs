@@ -1,0 +1,391 @@
+//! `client`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::output::{instant, say, say_json};
+use super::{CliError, Global};
+use crate::bridge::{Prepared, open_store};
+use crate::clients::Rules;
+use crate::clock::{Clock, Timestamp};
+use crate::oidc::client::{AuthenticationMethod, Client, ClientId, ClientSecretHash, CodeProtection};
+use crate::oidc::metadata::ClientMetadata;
+use crate::secret::{Bearer, ClientSecret, randomness};
+use crate::store::{ClientRecord, SecretRecord, Store};
+
+#[derive(Subcommand)]
+pub(super) enum ClientCommand {
+    /// Adds a relying party; its secret is shown once
+    Add(Change),
+    /// Lists relying parties, those of the configuration too
+    List(Reading),
+    /// Shows one relying party
+    Show(Named),
+    /// Changes what is named, and nothing else
+    Update(Change),
+    /// Makes a new secret, shown once; the former one works for a while longer
+    RotateSecret(RotateSecret),
+    /// Removes a relying party: it is refused everywhere at once
+    Remove(Named),
+}
+
+#[derive(Args)]
+pub(super) struct Reading {
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Named {
+    /// Which one
+    client_id: String,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct RotateSecret {
+    /// Which one
+    client_id: String,
+    /// How long the former secret works beside the new one
+    #[arg(long, default_value = "24h", value_parser = humantime::parse_duration)]
+    overlap: Duration,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+/// The settings of a client, named as in the configuration.
+#[derive(Args)]
+pub(super) struct Change {
+    /// Which one
+    client_id: String,
+    /// For people
+    #[arg(long)]
+    client_name: Option<String>,
+    /// Where answers may go, exactly; may be repeated
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    redirect_uris: Vec<String>,
+    /// Where people may be sent after signing out; may be repeated
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    post_logout_redirect_uris: Vec<String>,
+    /// `client_secret_basic`, `client_secret_post` or none
+    #[arg(long)]
+    token_endpoint_auth_method: Option<String>,
+    /// What it may ever ask for, such as "openid profile"
+    #[arg(long)]
+    scope: Option<String>,
+    /// Where its people sign in
+    #[arg(long)]
+    upstream: Option<String>,
+    /// pairwise or public
+    #[arg(long)]
+    subject_type: Option<String>,
+    /// RS256, PS256, ES256 or `EdDSA`
+    #[arg(long)]
+    id_token_signed_response_alg: Option<String>,
+    /// `id_token` or userinfo; may be repeated
+    #[arg(long, value_name = "PLACE")]
+    claims_in: Vec<String>,
+    /// Whether a code challenge is required
+    #[arg(long)]
+    require_pkce: Option<bool>,
+    /// Whether nonce is required where PKCE is not
+    #[arg(long)]
+    require_nonce: Option<bool>,
+    /// web or native
+    #[arg(long)]
+    application_type: Option<String>,
+    /// The host for pairwise identifiers
+    #[arg(long)]
+    sector_identifier: Option<String>,
+    /// Why it may receive NRIC or FIN numbers
+    #[arg(long)]
+    nric_purpose: Option<String>,
+    /// An origin of its browser code; may be repeated
+    #[arg(long = "web-origin", value_name = "ORIGIN")]
+    web_origins: Vec<String>,
+    /// false: known, and refused everywhere
+    #[arg(long)]
+    enabled: Option<bool>,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+impl Change {
+    /// Writes what was named over `metadata`.
+    fn over(&self, mut metadata: Map<String, Value>) -> Result<ClientMetadata, CliError> {
+        let texts = [
+            ("client_name", &self.client_name),
+            ("token_endpoint_auth_method", &self.token_endpoint_auth_method),
+            ("scope", &self.scope),
+            ("upstream", &self.upstream),
+            ("subject_type", &self.subject_type),
+            ("id_token_signed_response_alg", &self.id_token_signed_response_alg),
+            ("application_type", &self.application_type),
+            ("sector_identifier", &self.sector_identifier),
+            ("nric_purpose", &self.nric_purpose),
+        ];
+        let lists = [
+            ("redirect_uris", &self.redirect_uris),
+            ("post_logout_redirect_uris", &self.post_logout_redirect_uris),
+            ("claims_in", &self.claims_in),
+            ("web_origins", &self.web_origins),
+        ];
+        let switches = [
+            ("require_pkce", self.require_pkce),
+            ("require_nonce", self.require_nonce),
+            ("enabled", self.enabled),
+        ];
+        let named = texts
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, json!(text.as_ref()?))))
+            .chain(lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (name, json!(list))))
+            .chain(switches.into_iter().filter_map(|(name, switch)| Some((name, json!(switch?)))));
+        for (name, value) in named {
+            metadata.insert(name.to_owned(), value);
+        }
+        metadata.insert("client_id".to_owned(), self.client_id.clone().into());
+        metadata.entry("redirect_uris").or_insert_with(|| json!([]));
+        serde_json::from_value(Value::Object(metadata)).map_err(|error| CliError::Usage(error.to_string()))
+    }
+}
+
+struct Open {
+    store: Store,
+    rules: Rules,
+    configured: Vec<std::sync::Arc<Client>>,
+    now: Timestamp,
+}
+
+impl ClientCommand {
+    pub(super) async fn run(&self, global: &Global) -> Result<(), CliError> {
+        let config = global.load()?;
+        let _ = global.start_logging(&config)?;
+        let prepared = Prepared::new(&config)?;
+        let store = open_store(&config).await?;
+        store.check_migrated().await?.map_err(CliError::failed)?;
+        let open = Open {
+            store,
+            rules: prepared.clients.rules().as_ref().clone(),
+            configured: prepared.clients.configured(),
+            now: Clock::system().now(),
+        };
+        match self {
+            Self::Add(change) => open.add(change).await,
+            Self::List(reading) => open.list(reading).await,
+            Self::Show(named) => open.show(named).await,
+            Self::Update(change) => open.update(change).await,
+            Self::RotateSecret(rotate) => open.rotate_secret(rotate).await,
+            Self::Remove(named) => open.remove(named).await,
+        }
+    }
+}
+
+impl Open {
+    async fn add(&self, change: &Change) -> Result<(), CliError> {
+        let metadata = change.over(Map::new())?;
+        let secret = (metadata.token_endpoint_auth_method != AuthenticationMethod::None)
+            .then(|| Bearer::<ClientSecret>::generate(&mut randomness()).expose());
+        let record = ClientRecord {
+            secrets: secret.iter().map(|secret| hashed(secret)).collect(),
+            metadata,
+            changed_at: self.now,
+        };
+        self.admit(&record)?;
+        let id = &record.metadata.client_id;
+        if self.is_configured(id) || !self.store.add_client(&record).await? {
+            return Err(CliError::Failed(format!("the client {id} is there already")));
+        }
+        audit("client.added", id);
+        report(change.json, &record, secret.as_deref())
+    }
+
+    async fn update(&self, change: &Change) -> Result<(), CliError> {
+        let former = self.find(&change.client_id).await?;
+        let Value::Object(metadata) = json!(former.metadata) else {
+            return Err(CliError::failed("the stored registration is unreadable"));
+        };
+        let record = ClientRecord {
+            metadata: change.over(metadata)?,
+            secrets: former.secrets,
+            changed_at: self.now,
+        };
+        self.admit(&record)?;
+        self.store.replace_client(&record).await?;
+        audit("client.updated", &record.metadata.client_id);
+        report(change.json, &record, None)
+    }
+
+    async fn rotate_secret(&self, rotate: &RotateSecret) -> Result<(), CliError> {
+        let mut record = self.find(&rotate.client_id).await?;
+        if record.metadata.token_endpoint_auth_method == AuthenticationMethod::None {
+            return Err(CliError::failed("a public client has no secret"));
+        }
+        let until = self.now.after(rotate.overlap);
+        record.secrets.retain(|secret| secret.expires_at.is_none_or(|at| self.now < at));
+        for former in &mut record.secrets {
+            former.expires_at = Some(former.expires_at.map_or(until, |at| at.min(until)));
+        }
+        let secret = Bearer::<ClientSecret>::generate(&mut randomness()).expose();
+        record.secrets.push(hashed(&secret));
+        record.changed_at = self.now;
+        self.store.replace_client(&record).await?;
+        audit("client.secret_rotated", &record.metadata.client_id);
+        if !rotate.json {
+            say(&format!("The former secret works until {}.", instant(until)));
+        }
+        report(rotate.json, &record, Some(&secret))
+    }
+
+    async fn remove(&self, named: &Named) -> Result<(), CliError> {
+        let record = self.find(&named.client_id).await?;
+        self.store.remove_client(&record.metadata.client_id).await?;
+        audit("client.removed", &record.metadata.client_id);
+        if named.json {
+            return say_json(&json!({ "removed": record.metadata.client_id }));
+        }
+        say(&format!("Removed {}.", record.metadata.client_id));
+        Ok(())
+    }
+
+    async fn show(&self, named: &Named) -> Result<(), CliError> {
+        if let Some(client) = self.configured.iter().find(|client| client.client_id().as_str() == named.client_id) {
+            return self.describe(named.json, client, "configuration");
+        }
+        let record = self.find(&named.client_id).await?;
+        if named.json {
+            return report(true, &record, None);
+        }
+        self.describe(false, &self.admit(&record)?, "database")
+    }
+
+    async fn list(&self, reading: &Reading) -> Result<(), CliError> {
+        let stored = self.store.list_clients().await?;
+        if reading.json {
+            let configured = self.configured.iter().map(|client| summary(client, "configuration"));
+            let stored = stored.iter().map(|record| match self.admit(record) {
+                Ok(client) => summary(&client, "database"),
+                Err(error) => json!({ "client_id": record.metadata.client_id, "kept_in": "database", "error": error.to_string() }),
+            });
+            return say_json(&configured.chain(stored).collect::<Vec<_>>());
+        }
+        for client in &self.configured {
+            say(&line(client, "configuration"));
+        }
+        for record in &stored {
+            match self.admit(record) {
+                Ok(client) => say(&line(&client, "database")),
+                Err(error) => say(&format!("{}  cannot be served: {error}", record.metadata.client_id)),
+            }
+        }
+        if self.configured.is_empty() && stored.is_empty() {
+            say("No clients yet: `sgid-bridge client add` or [[clients]].");
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::unused_self, reason = "reads like its siblings")]
+    fn describe(&self, json: bool, client: &Client, kept_in: &str) -> Result<(), CliError> {
+        if json {
+            return say_json(&summary(client, kept_in));
+        }
+        say(&line(client, kept_in));
+        for uri in client.redirect_uris() {
+            say(&format!("  redirect URI   {uri}"));
+        }
+        say(&format!("  scope          {}", client.scope()));
+        say(&format!("  upstream       {}", client.upstream()));
+        if let Some(purpose) = client.nric_purpose() {
+            say(&format!("  NRIC purpose   {purpose}"));
+        }
+        Ok(())
+    }
+
+    fn admit(&self, record: &ClientRecord) -> Result<Client, CliError> {
+        self.rules
+            .admit_record(record, self.now)
+            .map_err(|error| CliError::Usage(error.to_string()))
+    }
+
+    fn is_configured(&self, id: &ClientId) -> bool {
+        self.configured.iter().any(|client| client.client_id() == id)
+    }
+
+    async fn find(&self, client_id: &str) -> Result<ClientRecord, CliError> {
+        let id = ClientId::parse(client_id);
+        if id.as_ref().is_some_and(|id| self.is_configured(id)) {
+            return Err(CliError::failed("this client stands in the configuration: change it there, then send SIGHUP"));
+        }
+        let found = match id {
+            Some(id) => self.store.find_client(&id).await?,
+            None => None,
+        };
+        found.ok_or_else(|| CliError::failed("there is no client of that name in the database: see `sgid-bridge client list`"))
+    }
+}
+
+fn hashed(secret: &str) -> SecretRecord {
+    SecretRecord {
+        hash: ClientSecretHash::of(secret),
+        expires_at: None,
+    }
+}
+
+fn audit(event: &str, id: &ClientId) {
+    tracing::info!(target: "sgid_bridge::audit", event, client.id = %id, "a client was changed by command");
+}
+
+fn report(json: bool, record: &ClientRecord, secret: Option<&str>) -> Result<(), CliError> {
+    if json {
+        let mut document = json!(record.metadata);
+        if let (Some(secret), Some(members)) = (secret, document.as_object_mut()) {
+            members.insert("client_secret".to_owned(), secret.into());
+        }
+        return say_json(&document);
+    }
+    say(&format!("client_id      {}", record.metadata.client_id));
+    if let Some(secret) = secret {
+        say(&format!("client_secret  {secret}"));
+        say("The secret is shown this once; only its hash is kept.");
+    }
+    Ok(())
+}
+
+fn protection(client: &Client) -> &'static str {
+    match client.code_protection() {
+        CodeProtection::Pkce => "PKCE",
+        CodeProtection::Nonce => "nonce only, no PKCE",
+        CodeProtection::Neither => "neither PKCE nor nonce",
+    }
+}
+
+fn line(client: &Client, kept_in: &str) -> String {
+    let state = if client.is_enabled() { "" } else { "  DISABLED" };
+    format!(
+        "{}  {}  {}  {kept_in}{state}",
+        client.client_id(),
+        client.method().as_str(),
+        protection(client)
+    )
+}
+
+fn summary(client: &Client, kept_in: &str) -> Value {
+    json!({
+        "client_id": client.client_id(),
+        "client_name": client.client_name(),
+        "kept_in": kept_in,
+        "enabled": client.is_enabled(),
+        "token_endpoint_auth_method": client.method(),
+        "code_protection": protection(client),
+        "redirect_uris": client.redirect_uris(),
+        "scope": client.scope(),
+        "upstream": client.upstream(),
+        "nric_purpose": client.nric_purpose(),
+    })
+}

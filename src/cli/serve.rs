@@ -1,0 +1,162 @@
+//! `serve`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::migrate::migrate;
+use super::{CliError, Global};
+use crate::bridge::{Bridge, open_store};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http;
+use crate::oidc::client::CodeProtection;
+use crate::telemetry::LevelHandle;
+
+/// Runs the bridge until it is told to stop.
+#[derive(Args)]
+pub(super) struct Serve {
+    /// Brings the database to this version first
+    #[arg(long)]
+    migrate: bool,
+}
+
+impl Serve {
+    pub(super) async fn run(&self, global: &Global) -> Result<(), CliError> {
+        let config = global.load()?;
+        let level = global.start_logging(&config)?;
+        let metrics = metrics()?;
+        let store = open_store(&config).await?;
+        if self.migrate {
+            migrate(&store).await?;
+        }
+        let bridge = Arc::new(Bridge::open(&config, store, Clock::system()).await?);
+        name_weak_clients(&bridge);
+        let running = listen(&bridge, &config, metrics)?;
+        let house = tokio::spawn(Arc::clone(&bridge).keep_house());
+        let reload = tokio::spawn(reload_on_signal(
+            Arc::clone(&bridge),
+            global.config.clone(),
+            Sections::of(&config),
+            level,
+        ));
+        running.until(stop_signal()?).await;
+        house.abort();
+        reload.abort();
+        bridge.store.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// The recorder of the process.
+pub(super) fn metrics() -> Result<PrometheusHandle, CliError> {
+    PrometheusBuilder::new()
+        .install_recorder()
+        .map_err(CliError::failed)
+}
+
+/// Starts the listeners of a configuration.
+pub(super) fn listen(
+    bridge: &Arc<Bridge>,
+    config: &Config,
+    metrics: PrometheusHandle,
+) -> Result<http::Running, CliError> {
+    let listen = config.server.listen;
+    let running = http::start(bridge, &config.server, config.limits.connections, metrics)
+        .map_err(|error| CliError::Failed(format!("cannot listen on {listen}: {error}")))?;
+    tracing::info!(
+        issuer = %bridge.issuer,
+        listen = %running.address(),
+        management_listen = running.management_address().map(tracing::field::display),
+        version = env!("CARGO_PKG_VERSION"),
+        "serving"
+    );
+    Ok(running)
+}
+
+/// Resolves at SIGTERM or SIGINT.
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, CliError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// A client without PKCE is protected by its own `nonce` only: whoever runs the bridge should see it.
+fn name_weak_clients(bridge: &Bridge) {
+    for client in bridge.clients.configured() {
+        let protection = match client.code_protection() {
+            CodeProtection::Pkce => continue,
+            CodeProtection::Nonce => "its own nonce only",
+            CodeProtection::Neither => "nothing but its secret",
+        };
+        tracing::warn!(client.id = %client.client_id(), "PKCE is not required: codes of this client are protected against injection by {protection}");
+    }
+}
+
+/// The sections that need a restart, as text, to tell whether they changed.
+struct Sections([(&'static str, String); 8]);
+
+impl Sections {
+    fn of(config: &Config) -> Self {
+        Self([
+            ("issuer", config.issuer.to_string()),
+            ("server", format!("{:?}", config.server)),
+            ("database", format!("{:?}", config.database)),
+            ("keys", format!("{:?}", config.keys)),
+            ("log.format", format!("{:?}", config.log.format)),
+            ("lifetimes", format!("{:?}", config.lifetimes)),
+            ("limits", format!("{:?}", config.limits)),
+            ("upstreams", format!("{:?}", config.upstreams)),
+        ])
+    }
+
+    fn changed(&self, other: &Self) -> Vec<&'static str> {
+        let pairs = self.0.iter().zip(&other.0);
+        pairs
+            .filter(|(own, theirs)| own.1 != theirs.1)
+            .map(|(own, _)| own.0)
+            .collect()
+    }
+}
+
+/// SIGHUP reloads clients, claims and log level, without dropping a login.
+async fn reload_on_signal(
+    bridge: Arc<Bridge>,
+    file: Option<PathBuf>,
+    running: Sections,
+    level: LevelHandle,
+) {
+    let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
+        return;
+    };
+    while hang_up.recv().await.is_some() {
+        let reloaded = Config::load(file.as_deref())
+            .map_err(|error| error.to_string())
+            .and_then(|config| {
+                bridge.reload(&config).map_err(|error| error.to_string())?;
+                level.set(&config.log.level)?;
+                Ok(config)
+            });
+        match reloaded {
+            Ok(config) => {
+                let restart = running.changed(&Sections::of(&config));
+                tracing::info!(clients = config.clients.len(), "reloaded");
+                if !restart.is_empty() {
+                    tracing::warn!(?restart, "these settings changed too, and need a restart");
+                }
+            }
+            Err(error) => {
+                tracing::error!(error, "not reloaded: the former configuration stays");
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What tests lean on, in roles: a database, a browser, a relying party, an upstream.
+
+pub(crate) mod browser;
+pub(crate) mod mockpass;
+pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod relying_party;
