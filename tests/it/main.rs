@@ -1,5 +1,6 @@
 //! Everything that is tested from outside its room, in one binary.
 
+mod protocol;
 mod store;
 mod support;
 mod tidy;

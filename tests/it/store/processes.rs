@@ -182,7 +182,8 @@ fn start_worker(place: &Place, test: &str, task: Task) -> Process {
         master_key: place.master_key.expose().to_string(),
         task,
     };
-    let this_binary = std::env::current_exe().unwrap();
+    // Not its path: it may have been built anew meanwhile.
+    let this_binary = format!("/proc/{}/exe", std::process::id());
     Process::start("worker", this_binary, |command| {
         command
             .args([&format!("store::processes::{test}"), "--exact", "--nocapture"])
@@ -192,7 +193,8 @@ fn start_worker(place: &Place, test: &str, task: Task) -> Process {
 
 async fn spend(store: &Store, row: sgid_bridge::secret::RowId) -> Spending {
     let expires_at = NOW.after(A_MINUTE);
-    let spending = store.spend_code(&row, &fresh(), &access(), expires_at);
+    let (token, access) = (fresh(), access());
+    let spending = store.spend_code(&row, &token, &access, expires_at);
     spending.await.unwrap()
 }
 

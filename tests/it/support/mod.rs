@@ -1,7 +1,10 @@
 //! What tests lean on, in roles: a database, a browser, a relying party, an upstream.
 
+pub(crate) mod app;
+pub(crate) mod bridge;
 pub(crate) mod browser;
 pub(crate) mod mockpass;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod relying_party;
+pub(crate) mod visitor;

@@ -1,0 +1,239 @@
+//! A whole bridge in this process: real HTTP, a real database, a clock in hand, and a simulated sgID behind it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use sgid_bridge::bridge::{Bridge, open_store};
+use sgid_bridge::clock::{Clock, Timestamp};
+use sgid_bridge::config::Config;
+use sgid_bridge::http;
+use sgid_bridge::simulator::{self, Control, SimulatedClient, generate_client_key};
+use tempfile::TempDir;
+
+use super::postgres::{self, Database};
+use super::process::{free_port, temporary_folder};
+
+/// Which engine keeps the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// A file of its own.
+    Sqlite,
+    /// A database of its own in the shared cluster.
+    Postgres,
+}
+
+/// The secret of every confidential client of the tests.
+pub(crate) const CLIENT_SECRET: &str = "a-client-secret-of-the-tests-0123456789";
+/// Our secret at the simulated sgID.
+pub(crate) const UPSTREAM_SECRET: &str = "an-upstream-secret-of-the-tests";
+/// Where the clock of every test begins: 2026-11-23T00:00:00Z.
+pub(crate) const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
+
+/// Clients that most tests need: `portal` (basic), `other` (post, another sector), `spa` (public).
+pub(crate) const CLIENTS: &str = r#"
+[[clients]]
+client_id = "portal"
+client_secret = "a-client-secret-of-the-tests-0123456789"
+redirect_uris = ["https://portal.example.sg/callback"]
+scope = "openid profile email phone address myinfo.nric_number myinfo.nationality myinfo.race myinfo.vehicles pocdex.public_officer_details"
+nric_purpose = "tests"
+
+[[clients]]
+client_id = "other"
+client_secret = "a-client-secret-of-the-tests-0123456789"
+token_endpoint_auth_method = "client_secret_post"
+redirect_uris = ["https://other.example.sg/callback"]
+scope = "openid profile"
+
+[[clients]]
+client_id = "spa"
+token_endpoint_auth_method = "none"
+redirect_uris = ["https://spa.example.sg/callback"]
+scope = "openid profile"
+web_origins = ["https://spa.example.sg"]
+"#;
+
+/// What to build, in the words of the configuration.
+pub(crate) struct Plan {
+    engine: Engine,
+    clients: String,
+    settings: String,
+    issuer_path: String,
+    upstream_settings: String,
+}
+
+impl Plan {
+    /// A bridge on this engine with [`CLIENTS`].
+    pub(crate) fn on(engine: Engine) -> Self {
+        Self {
+            engine,
+            clients: CLIENTS.to_owned(),
+            settings: String::new(),
+            issuer_path: String::new(),
+            upstream_settings: String::new(),
+        }
+    }
+
+    /// Other clients, as `[[clients]]` tables.
+    pub(crate) fn clients(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.clients);
+        self
+    }
+
+    /// More sections, such as `[lifetimes]`. `[server]`, `[database]`, `[keys]` and `[upstreams.sgid]` are taken.
+    pub(crate) fn settings(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.settings);
+        self
+    }
+
+    /// Lines of `[upstreams.sgid]`, such as `timeout = "1s"`.
+    pub(crate) fn upstream_settings(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.upstream_settings);
+        self
+    }
+
+    /// A path in the issuer, such as `/sgid`.
+    pub(crate) fn issuer_path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.issuer_path);
+        self
+    }
+
+    /// Starts everything.
+    pub(crate) async fn start(self) -> TestBridge {
+        // One TLS library for the process; a second call finds it done.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = temporary_folder("bridge");
+        let (database, url) = match self.engine {
+            Engine::Sqlite => {
+                let url = format!("sqlite://{}", folder.path().join("bridge.db").display());
+                (None, url)
+            }
+            Engine::Postgres => {
+                let database = postgres::database().await;
+                let url = database.url.clone();
+                (Some(database), url)
+            }
+        };
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let issuer = format!("http://{address}{}", self.issuer_path);
+        let clock = Clock::standing_at(START);
+        let (private_key, public_key) = generate_client_key();
+        let sgid = start_simulator(&issuer, public_key, &clock).await;
+        sgid.control().persona("citizen");
+        let text = format!(
+            "issuer = \"{issuer}\"\n\
+             [server]\nlisten = \"{address}\"\nmanagement_listen = \"127.0.0.1:0\"\n\
+             [database]\nurl = \"{url}\"\n\
+             [keys]\nmaster_key = \"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eH-8\"\n\
+             signing_algorithms = [\"RS256\", \"ES256\", \"PS256\", \"EdDSA\"]\n\
+             [upstreams.sgid]\nissuer = \"{upstream}\"\nclient_id = \"TESTS\"\n\
+             client_secret = \"{UPSTREAM_SECRET}\"\nprivate_keys = ['''{private_key}''']\n{more}\n\
+             {settings}\n{clients}\n",
+            upstream = sgid.issuer(),
+            more = self.upstream_settings,
+            settings = self.settings,
+            clients = self.clients,
+        );
+        let config = Config::from_toml(&text, folder.path()).unwrap_or_else(|error| panic!("{error}"));
+        let store = open_store(&config).await.unwrap();
+        store.migrate().await.unwrap();
+        let bridge = Arc::new(Bridge::open(&config, store, clock.clone()).await.unwrap());
+        let running = serve(&bridge, &config);
+        TestBridge {
+            issuer,
+            clock,
+            database_url: url,
+            bridge,
+            config,
+            sgid: sgid.control(),
+            private_key,
+            running: Some(running),
+            simulator: Some(sgid),
+            _database: database,
+            _folder: folder,
+        }
+    }
+}
+
+async fn start_simulator(issuer: &str, public_key_pem: String, clock: &Clock) -> simulator::Running {
+    let clock = clock.clone();
+    let client = SimulatedClient {
+        client_id: "TESTS".to_owned(),
+        client_secret: UPSTREAM_SECRET.to_owned(),
+        redirect_uris: vec![format!("{issuer}/callback")],
+        public_key_pem,
+        scopes: None,
+    };
+    simulator::start(simulator::Settings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        clients: vec![client],
+        now: Arc::new(move || clock.now().seconds()),
+    })
+    .await
+    .unwrap()
+}
+
+fn serve(bridge: &Arc<Bridge>, config: &Config) -> http::Running {
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    http::start(bridge, &config.server, config.limits.connections, metrics).unwrap()
+}
+
+/// A running bridge. Dropping it stops it.
+pub(crate) struct TestBridge {
+    /// As relying parties see it.
+    pub(crate) issuer: String,
+    /// The hand on its clock, and on that of the simulated sgID.
+    pub(crate) clock: Clock,
+    /// For looking into the tables.
+    pub(crate) database_url: String,
+    /// The bridge from inside: for `rotate`, `sweep` and the store.
+    pub(crate) bridge: Arc<Bridge>,
+    /// What it was built from.
+    pub(crate) config: Config,
+    /// The hand on the simulated sgID. It answers at once as the persona `citizen`.
+    pub(crate) sgid: Control,
+    /// The PEM text of our private key at the simulated sgID.
+    pub(crate) private_key: String,
+    running: Option<http::Running>,
+    simulator: Option<simulator::Running>,
+    _database: Option<Database>,
+    _folder: TempDir,
+}
+
+impl TestBridge {
+    /// The URL of a path below the issuer.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+
+    /// The management listener.
+    pub(crate) fn management_url(&self, path: &str) -> String {
+        let address = self.running.as_ref().unwrap().management_address().unwrap();
+        format!("http://{address}{path}")
+    }
+
+    /// Moves both clocks on.
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    /// Stops the simulated sgID: connections to it are refused from now on.
+    pub(crate) async fn stop_sgid(&mut self) {
+        if let Some(simulator) = self.simulator.take() {
+            simulator.stop().await;
+        }
+    }
+
+    /// Stops serving, gracefully.
+    pub(crate) async fn stop(mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+        if let Some(simulator) = self.simulator.take() {
+            simulator.stop().await;
+        }
+        self.bridge.store.close().await;
+    }
+}

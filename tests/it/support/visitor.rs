@@ -1,0 +1,191 @@
+//! A person's browser at the level of HTTP: it keeps cookies and follows redirects one by one, so that a test can
+//! stop, change or repeat any of them.
+
+use std::collections::BTreeMap;
+
+use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::{Client, Method, redirect};
+use serde_json::Value;
+
+/// What came back.
+pub(crate) struct Answer {
+    /// The status code.
+    pub(crate) status: u16,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The body as text.
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// Where it redirects to.
+    pub(crate) fn location(&self) -> &str {
+        let location = self.headers.get(LOCATION);
+        location.unwrap_or_else(|| panic!("no redirect but {}: {}", self.status, self.body)).to_str().unwrap()
+    }
+
+    /// One header as text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.body))
+    }
+}
+
+/// A browser without pages: cookies (which know no ports), GET and form POST.
+pub(crate) struct Visitor {
+    http: Client,
+    /// Cookies by name, for the host 127.0.0.1 that everything of a test runs on.
+    pub(crate) cookies: BTreeMap<String, String>,
+}
+
+impl Visitor {
+    /// A browser without cookies.
+    pub(crate) fn new() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
+        Self {
+            http,
+            cookies: BTreeMap::new(),
+        }
+    }
+
+    /// Visits an address.
+    pub(crate) async fn get(&mut self, url: &str) -> Answer {
+        self.send(Method::GET, url, &[], None).await
+    }
+
+    /// Sends a form.
+    pub(crate) async fn post(&mut self, url: &str, form: &[(&str, &str)]) -> Answer {
+        self.send(Method::POST, url, &[], Some(form)).await
+    }
+
+    /// Sends anything.
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        form: Option<&[(&str, &str)]>,
+    ) -> Answer {
+        let mut request = self.http.request(method, url);
+        if !self.cookies.is_empty() {
+            let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request = request.header(COOKIE, cookies.join("; "));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(form) = form {
+            request = request.form(form);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        for cookie in headers.get_all(SET_COOKIE) {
+            self.keep(cookie.to_str().unwrap());
+        }
+        Answer {
+            status,
+            headers,
+            body: response.text().await.unwrap(),
+        }
+    }
+
+    /// Visits an address and follows redirects until one leads away from this machine: the relying party's, which
+    /// is not visited. A page ends the walk too.
+    pub(crate) async fn walk(&mut self, url: &str) -> Walk {
+        let mut url = url.to_owned();
+        for _ in 0..10 {
+            let answer = self.get(&url).await;
+            if !(300..400).contains(&answer.status) {
+                return Walk::Page(answer);
+            }
+            answer.location().clone_into(&mut url);
+            if !url.starts_with("http://127.0.0.1:") {
+                return Walk::RelyingParty(Returned::parse(&url));
+            }
+        }
+        panic!("redirected in circles: {url}");
+    }
+
+    fn keep(&mut self, cookie: &str) {
+        let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+        let (name, value) = pair.split_once('=').unwrap();
+        if attributes.contains("Max-Age=0") {
+            self.cookies.remove(name);
+        } else {
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
+/// Where a walk ended.
+pub(crate) enum Walk {
+    /// At the relying party's redirect URI.
+    RelyingParty(Returned),
+    /// At a page.
+    Page(Answer),
+}
+
+impl Walk {
+    /// What the relying party received.
+    pub(crate) fn returned(self) -> Returned {
+        match self {
+            Self::RelyingParty(returned) => returned,
+            Self::Page(page) => panic!("a page instead of a return, {}: {}", page.status, page.body),
+        }
+    }
+
+    /// The page that the person saw.
+    pub(crate) fn page(self) -> Answer {
+        match self {
+            Self::Page(page) => page,
+            Self::RelyingParty(returned) => panic!("returned to {} instead of a page", returned.url),
+        }
+    }
+}
+
+/// What arrives at a redirect URI.
+#[derive(Debug)]
+pub(crate) struct Returned {
+    /// The whole URL.
+    pub(crate) url: String,
+    parameters: BTreeMap<String, String>,
+}
+
+impl Returned {
+    /// Takes a redirect URI with its parameters apart.
+    pub(crate) fn parse(url: &str) -> Self {
+        let parsed = url::Url::parse(url).unwrap();
+        let mut parameters = BTreeMap::new();
+        for (name, value) in parsed.query_pairs().into_owned() {
+            assert!(parameters.insert(name.clone(), value).is_none(), "{name} occurs twice in {url}");
+        }
+        Self {
+            url: url.to_owned(),
+            parameters,
+        }
+    }
+
+    /// A parameter of the response.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// The authorization code.
+    pub(crate) fn code(&self) -> &str {
+        self.get("code").unwrap_or_else(|| panic!("no code in {}", self.url))
+    }
+
+    /// The error code.
+    pub(crate) fn error(&self) -> &str {
+        self.get("error").unwrap_or_else(|| panic!("no error in {}", self.url))
+    }
+}
