@@ -125,12 +125,13 @@ impl Prepared {
         let catalogue = Arc::new(Catalogue::new(&config.claims)?);
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
-            let sgid = Sgid::new(upstream, config.issuer.endpoint("/callback")).map_err(|error| {
-                StartError::Upstream {
-                    name: name.clone(),
-                    error,
-                }
-            })?;
+            let sgid =
+                Sgid::new(upstream, config.issuer.endpoint("/callback")).map_err(|error| {
+                    StartError::Upstream {
+                        name: name.clone(),
+                        error,
+                    }
+                })?;
             upstreams.insert(name.clone(), sgid);
         }
         let rules = Rules {
@@ -247,18 +248,26 @@ impl Bridge {
     /// What is not ready, in words.
     pub async fn readiness(&self) -> Result<(), String> {
         let now = self.clock.now();
-        let server_time = self.store.server_time().await.map_err(|error| error.to_string())?;
+        let server_time = self
+            .store
+            .server_time()
+            .await
+            .map_err(|error| error.to_string())?;
         self.store.ping().await.map_err(|error| error.to_string())?;
         if let Some(theirs) = server_time {
             let skew = now.since(theirs).max(theirs.since(now));
             if skew > MAX_CLOCK_SKEW {
                 let seconds = skew.as_secs();
-                return Err(format!("this clock is {seconds} s away from the database's"));
+                return Err(format!(
+                    "this clock is {seconds} s away from the database's"
+                ));
             }
         }
         let keyring = self.keyring();
         for &algorithm in keyring.algorithms() {
-            keyring.signer(algorithm, now).map_err(|error| error.to_string())?;
+            keyring
+                .signer(algorithm, now)
+                .map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -325,7 +334,8 @@ pub fn named_algorithms(
     named: Option<SigningAlgorithm>,
 ) -> Vec<SigningAlgorithm> {
     let all = schedule.algorithms.iter().copied();
-    all.filter(|own| named.is_none_or(|name| name == *own)).collect()
+    all.filter(|own| named.is_none_or(|name| name == *own))
+        .collect()
 }
 
 /// Bounds on what strangers can make us do, by address and by client.
@@ -347,9 +357,13 @@ const ADDRESSES_PER_CLIENT: u32 = 20;
 impl Throttle {
     fn new(limits: Limits) -> Self {
         let a_minute = |count: u32| {
-            RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
+            RateLimiter::keyed(Quota::per_minute(
+                NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN),
+            ))
         };
-        let by_client = limits.logins_per_minute.saturating_mul(ADDRESSES_PER_CLIENT);
+        let by_client = limits
+            .logins_per_minute
+            .saturating_mul(ADDRESSES_PER_CLIENT);
         Self {
             waiting_logins: AtomicU64::new(0),
             max_waiting_logins: limits.waiting_logins,
@@ -377,7 +391,9 @@ impl Throttle {
     /// [`Throttled`].
     pub fn admit_waiting_login(&self) -> Result<(), Throttled> {
         let waiting = self.waiting_logins.fetch_add(1, Ordering::Relaxed);
-        (waiting < self.max_waiting_logins).then_some(()).ok_or(Throttled)
+        (waiting < self.max_waiting_logins)
+            .then_some(())
+            .ok_or(Throttled)
     }
 
     /// Counts a failed client authentication.

@@ -38,7 +38,9 @@ pub enum RegistrationError {
     #[error(transparent)]
     Metadata(#[from] MetadataError),
     /// A scope that would bring nothing.
-    #[error("scope: {0} is unknown: it is neither a scope of OpenID Connect, nor one of [claims.custom], nor a scope of sgID")]
+    #[error(
+        "scope: {0} is unknown: it is neither a scope of OpenID Connect, nor one of [claims.custom], nor a scope of sgID"
+    )]
     UnknownScope(String),
     /// An NRIC without a reason.
     #[error("scope: {0} carries an NRIC or FIN: say why this client needs it in nric_purpose")]
@@ -60,7 +62,9 @@ impl Rules {
             signing_algorithms: &self.signing_algorithms,
         };
         let client = metadata.admit(secrets, &offered)?;
-        let has_purpose = client.nric_purpose().is_some_and(|purpose| !purpose.trim().is_empty());
+        let has_purpose = client
+            .nric_purpose()
+            .is_some_and(|purpose| !purpose.trim().is_empty());
         for scope in client.scope().iter() {
             if !self.catalogue.knows(scope) {
                 return Err(RegistrationError::UnknownScope(scope.to_string()));
@@ -186,9 +190,9 @@ impl Clients {
     /// Whether some client registered this origin for its browser code.
     pub fn has_web_origin(&self, origin: &str) -> bool {
         let configured = self.configured.load();
-        let in_configuration = configured
-            .values()
-            .any(|client| client.is_enabled() && client.web_origins().iter().any(|own| own == origin));
+        let in_configuration = configured.values().any(|client| {
+            client.is_enabled() && client.web_origins().iter().any(|own| own == origin)
+        });
         in_configuration || self.stored_origins.load().contains(origin)
     }
 

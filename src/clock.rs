@@ -37,9 +37,7 @@ impl Timestamp {
 
     /// From `earlier` to this instant; zero where `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_secs(
-            u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default(),
-        )
+        Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default())
     }
 }
 

@@ -301,7 +301,8 @@ impl Keyring {
         let mut keys = records
             .iter()
             .map(|record| {
-                let parsed = known.and_then(|ring| ring.keys.iter().find(|key| key.slot == record.slot));
+                let parsed =
+                    known.and_then(|ring| ring.keys.iter().find(|key| key.slot == record.slot));
                 match parsed {
                     Some(key) => Ok(SigningKey {
                         signs_at: record.signs_at,
@@ -380,7 +381,12 @@ impl Keyring {
                 signs_at,
             })
         };
-        self.schedule.algorithms.iter().copied().filter_map(due).collect()
+        self.schedule
+            .algorithms
+            .iter()
+            .copied()
+            .filter_map(due)
+            .collect()
     }
 
     /// A key that signs at once, for an emergency.
@@ -435,13 +441,13 @@ impl Keyring {
 mod tests {
     use super::*;
 
-    const DAY: Duration = Duration::from_secs(86_400);
+    const DAY: Duration = Duration::from_hours(24);
 
     fn schedule() -> Schedule {
         Schedule {
             algorithms: vec![SigningAlgorithm::Es256],
             rotation_period: 30 * DAY,
-            token_ttl: Duration::from_secs(600),
+            token_ttl: Duration::from_mins(10),
         }
     }
 
@@ -475,7 +481,7 @@ mod tests {
         assert_eq!(second.published_at(), start);
         assert_eq!(published(&ring, turn), 3);
 
-        let over = turn.after(Duration::from_secs(600));
+        let over = turn.after(Duration::from_mins(10));
         assert_eq!(published(&ring, over.before(Duration::from_secs(1))), 3);
         assert_eq!(published(&ring, over), 2);
         assert_eq!(ring.forgettable(over), vec![first]);
@@ -490,7 +496,10 @@ mod tests {
         let ring = kept_up(&mut records, much_later);
         let signer = ring.signer(SigningAlgorithm::Es256, much_later).unwrap();
         assert_eq!(signer.slot().number, 2);
-        assert_eq!(ring.keys().last().unwrap().signs_at(), much_later.after(30 * DAY));
+        assert_eq!(
+            ring.keys().last().unwrap().signs_at(),
+            much_later.after(30 * DAY)
+        );
     }
 
     #[test]
@@ -505,15 +514,29 @@ mod tests {
         assert_eq!(published(&ring, start), 0);
         assert!(ring.signer(SigningAlgorithm::Es256, start).is_err());
         let ring = kept_up(&mut records, start);
-        assert_eq!(ring.signer(SigningAlgorithm::Es256, start).unwrap().slot().number, 3);
+        assert_eq!(
+            ring.signer(SigningAlgorithm::Es256, start)
+                .unwrap()
+                .slot()
+                .number,
+            3
+        );
     }
 
     #[test]
     fn every_algorithm_signs_and_publishes_no_private_member() {
         let now = Timestamp::from_seconds(1_000_000);
         for algorithm in SigningAlgorithm::ALL {
-            let slot = Slot { algorithm, number: 1 };
-            let record = DueKey { slot, signs_at: now }.generate(now).unwrap();
+            let slot = Slot {
+                algorithm,
+                number: 1,
+            };
+            let record = DueKey {
+                slot,
+                signs_at: now,
+            }
+            .generate(now)
+            .unwrap();
             let ring = Keyring::assemble(&[record], schedule(), None).unwrap();
             let key = ring.signer(algorithm, now).unwrap();
             let token = key.sign(br#"{"sub":"x"}"#).unwrap();
@@ -536,6 +559,9 @@ mod tests {
             ("n".to_owned(), json!(n)),
             ("e".to_owned(), json!("AQAB")),
         ]);
-        assert_eq!(thumbprint(&members).as_str(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        assert_eq!(
+            thumbprint(&members).as_str(),
+            "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+        );
     }
 }

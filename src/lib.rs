@@ -2,22 +2,22 @@
 //!
 //! The rooms, in the order in which a login walks through them:
 
+pub mod bridge;
+pub mod catalogue;
 pub mod cli;
+pub mod clients;
+pub mod clock;
+pub mod config;
 pub mod http;
-pub mod provider;
+pub mod keyring;
+pub mod login;
+pub mod oidc;
 pub mod pages;
 pub mod playground;
-pub mod simulator;
-pub mod bridge;
-pub mod sgid;
-pub mod clients;
-pub mod tokens;
-pub mod store;
-pub mod login;
-pub mod keyring;
-pub mod catalogue;
-pub mod config;
-pub mod oidc;
+pub mod provider;
 pub mod secret;
-pub mod clock;
+pub mod sgid;
+pub mod simulator;
+pub mod store;
 pub mod telemetry;
+pub mod tokens;

@@ -189,7 +189,9 @@ impl MasterKey {
             .map_err(|_| MasterKeyError::Length(bytes.len()))?;
         let distinct = key.iter().collect::<std::collections::HashSet<_>>().len();
         // 32 random bytes with fewer than 16 distinct values come up less than once in 10^12.
-        let counts_up = key.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1));
+        let counts_up = key
+            .windows(2)
+            .all(|pair| pair[1] == pair[0].wrapping_add(1));
         if distinct < 16 || counts_up {
             return Err(MasterKeyError::Trivial);
         }
@@ -270,7 +272,8 @@ impl MasterKeys {
         table: &'static str,
         bearer: &'a Bearer<K>,
     ) -> impl Iterator<Item = Faces> + 'a {
-        self.all().map(move |key| key.faces(table, &[&bearer.bytes]))
+        self.all()
+            .map(move |key| key.faces(table, &[&bearer.bytes]))
     }
 
     /// As [`MasterKeys::possible_faces`], for a row that two values open together.
@@ -359,9 +362,7 @@ fn open(
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, DoesNotOpen> {
     let (&version, rest) = sealed.split_first().ok_or(DoesNotOpen)?;
-    let (nonce, body) = rest
-        .split_first_chunk::<NONCE_BYTES>()
-        .ok_or(DoesNotOpen)?;
+    let (nonce, body) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(DoesNotOpen)?;
     if version != VERSION {
         return Err(DoesNotOpen);
     }

@@ -47,11 +47,26 @@ struct Entry {
 
 const STANDARD: [(&str, &str, &str, Conversion); 6] = [
     ("profile", "name", "myinfo.name", Conversion::Line),
-    ("profile", "birthdate", "myinfo.date_of_birth", Conversion::Birthdate),
+    (
+        "profile",
+        "birthdate",
+        "myinfo.date_of_birth",
+        Conversion::Birthdate,
+    ),
     ("profile", "gender", "myinfo.sex", Conversion::Gender),
     ("email", "email", "myinfo.email", Conversion::Email),
-    ("phone", "phone_number", "myinfo.mobile_number_with_country_code", Conversion::PhoneNumber),
-    ("address", "address", "myinfo.registered_address", Conversion::Address),
+    (
+        "phone",
+        "phone_number",
+        "myinfo.mobile_number_with_country_code",
+        Conversion::PhoneNumber,
+    ),
+    (
+        "address",
+        "address",
+        "myinfo.registered_address",
+        Conversion::Address,
+    ),
 ];
 
 /// Fields that are known by their own name. Any other name of that form is passed on as [`Conversion::Record`].
@@ -152,13 +167,18 @@ impl Catalogue {
     ///
     /// # Errors
     /// [`CatalogueError`] for a mapping that cannot work.
+    ///
+    /// # Panics
+    /// Never: the table's own scopes are scope values.
     pub fn new(settings: &Settings) -> Result<Self, CatalogueError> {
-        let standard = STANDARD.iter().map(|&(scope, claim, field, conversion)| Entry {
-            scope: Scope::parse(scope).expect("the table's scopes are scope values"),
-            claim: claim.to_owned(),
-            field: field.to_owned(),
-            conversion,
-        });
+        let standard = STANDARD
+            .iter()
+            .map(|&(scope, claim, field, conversion)| Entry {
+                scope: Scope::parse(scope).expect("the table's scopes are scope values"),
+                claim: claim.to_owned(),
+                field: field.to_owned(),
+                conversion,
+            });
         let custom = settings
             .custom
             .iter()
@@ -248,8 +268,11 @@ impl Catalogue {
     /// The claims that these scopes can give, for `claims_supported`.
     pub fn claim_names(&self, scopes: &ScopeSet) -> BTreeSet<String> {
         let wanted = self.wanted(scopes);
-        let mut names: BTreeSet<String> =
-            wanted.entries.iter().map(|entry| entry.claim.clone()).collect();
+        let mut names: BTreeSet<String> = wanted
+            .entries
+            .iter()
+            .map(|entry| entry.claim.clone())
+            .collect();
         for (claim, companion) in [
             ("email", "email_verified"),
             ("phone_number", "phone_number_verified"),
@@ -271,7 +294,10 @@ pub struct Wanted {
 impl Wanted {
     /// The fields to ask sgID for: each once, and no other will be opened.
     pub fn fields(&self) -> BTreeSet<&str> {
-        self.entries.iter().map(|entry| entry.field.as_str()).collect()
+        self.entries
+            .iter()
+            .map(|entry| entry.field.as_str())
+            .collect()
     }
 }
 
@@ -446,7 +472,10 @@ fn without_absent_members(value: Value) -> Option<Value> {
         Value::Bool(_) | Value::Number(_) => Some(value),
         Value::String(text) => present(&text).map(Value::from),
         Value::Array(items) => {
-            let items: Vec<Value> = items.into_iter().filter_map(without_absent_members).collect();
+            let items: Vec<Value> = items
+                .into_iter()
+                .filter_map(without_absent_members)
+                .collect();
             (!items.is_empty()).then_some(Value::Array(items))
         }
         Value::Object(members) => {

@@ -22,10 +22,17 @@ fn absence_in_all_its_spellings_gives_no_claim() {
             ("myinfo.vehicles", "myinfo.vehicles"),
             ("myinfo.race", "myinfo.race"),
         ] {
-            assert_eq!(convert(scope, field, absent), json!({}), "{scope}: {absent:?}");
+            assert_eq!(
+                convert(scope, field, absent),
+                json!({}),
+                "{scope}: {absent:?}"
+            );
         }
     }
-    assert_eq!(convert("myinfo.vehicles", "myinfo.vehicles", "[]"), json!({}));
+    assert_eq!(
+        convert("myinfo.vehicles", "myinfo.vehicles", "[]"),
+        json!({})
+    );
 }
 
 #[test]
@@ -33,7 +40,14 @@ fn a_birthdate_is_a_full_date_or_a_year() {
     let birthdate = |value| convert("profile", "myinfo.date_of_birth", value);
     assert_eq!(birthdate("1990-02-03"), json!({"birthdate": "1990-02-03"}));
     assert_eq!(birthdate("1990"), json!({"birthdate": "1990"}));
-    for bad in ["1990-02", "1990-02-30", "1849-01-01", "03/02/1990", "19900203", "1990-2-3"] {
+    for bad in [
+        "1990-02",
+        "1990-02-30",
+        "1849-01-01",
+        "03/02/1990",
+        "19900203",
+        "1990-2-3",
+    ] {
         assert_eq!(birthdate(bad), json!({}), "{bad}");
     }
     assert_eq!(
@@ -44,7 +58,10 @@ fn a_birthdate_is_a_full_date_or_a_year() {
 
 #[test]
 fn only_two_values_of_sex_are_a_gender() {
-    assert_eq!(convert("profile", "myinfo.sex", "FEMALE"), json!({"gender": "female"}));
+    assert_eq!(
+        convert("profile", "myinfo.sex", "FEMALE"),
+        json!({"gender": "female"})
+    );
     assert_eq!(convert("profile", "myinfo.sex", "UNKNOWN"), json!({}));
 }
 
@@ -77,7 +94,13 @@ fn a_telephone_number_needs_its_country_code() {
         phone("+65 81234567"),
         json!({"phone_number": "+6581234567", "phone_number_verified": false})
     );
-    for bad in ["81234567", "+0123456789", "+65 8123 456x", "+1234567890123456", "+"] {
+    for bad in [
+        "81234567",
+        "+0123456789",
+        "+65 8123 456x",
+        "+1234567890123456",
+        "+",
+    ] {
         assert_eq!(phone(bad), json!({}), "{bad}");
     }
 }
@@ -88,36 +111,59 @@ fn an_email_address_has_its_domain_in_lower_case_and_is_not_called_verified() {
         convert("email", "myinfo.email", "Me@Example.COM"),
         json!({"email": "Me@example.com", "email_verified": false})
     );
-    for bad in ["me", "me@", "@example.com", "me@localhost", "a b@example.com"] {
+    for bad in [
+        "me",
+        "me@",
+        "@example.com",
+        "me@localhost",
+        "a b@example.com",
+    ] {
         assert_eq!(convert("email", "myinfo.email", bad), json!({}), "{bad}");
     }
 }
 
 #[test]
 fn lists_lose_their_absent_members() {
-    let officer = r#"[{"work_email":"a@b.example","department_name":"NA","x":[]},{"agency_name":"NA"}]"#;
+    let officer =
+        r#"[{"work_email":"a@b.example","department_name":"NA","x":[]},{"agency_name":"NA"}]"#;
     assert_eq!(
-        convert("pocdex.public_officer_details", "pocdex.public_officer_details", officer),
+        convert(
+            "pocdex.public_officer_details",
+            "pocdex.public_officer_details",
+            officer
+        ),
         json!({"pocdex.public_officer_details": [{"work_email": "a@b.example"}]})
     );
-    assert_eq!(convert("a.b", "a.b", "[not json]"), json!({"a.b": "[not json]"}));
+    assert_eq!(
+        convert("a.b", "a.b", "[not json]"),
+        json!({"a.b": "[not json]"})
+    );
 }
 
 #[test]
 fn values_without_the_shape_of_their_field_are_no_claims() {
-    assert_eq!(convert("myinfo.nric_number", "myinfo.nric_number", "S0000001"), json!({}));
+    assert_eq!(
+        convert("myinfo.nric_number", "myinfo.nric_number", "S0000001"),
+        json!({})
+    );
     assert_eq!(
         convert("myinfo.nric_number", "myinfo.nric_number", "S0000001I"),
         json!({"myinfo.nric_number": "S0000001I"})
     );
     assert_eq!(convert("profile", "myinfo.name", "A\u{0}B"), json!({}));
-    assert_eq!(convert("profile", "myinfo.name", &"X".repeat(5_000)), json!({}));
+    assert_eq!(
+        convert("profile", "myinfo.name", &"X".repeat(5_000)),
+        json!({})
+    );
     assert_eq!(convert("a.b", "a.b", &"X".repeat(5_000)), json!({}));
 }
 
 #[test]
 fn a_field_that_was_not_asked_for_is_not_looked_at() {
-    assert_eq!(convert("profile", "myinfo.nric_number", "S0000001I"), json!({}));
+    assert_eq!(
+        convert("profile", "myinfo.nric_number", "S0000001I"),
+        json!({})
+    );
     let catalogue = Catalogue::new(&Settings::default()).unwrap();
     let wanted = catalogue.wanted(&ScopeSet::parse("openid profile nonsense").unwrap());
     assert_eq!(
@@ -138,13 +184,32 @@ fn custom_mappings_extend_the_table() {
             ..Settings::default()
         })
     };
-    let catalogue = custom("employment.employer", "employment", "myinfo.name_of_employer").unwrap();
+    let catalogue = custom(
+        "employment.employer",
+        "employment",
+        "myinfo.name_of_employer",
+    )
+    .unwrap();
     let wanted = catalogue.wanted(&ScopeSet::parse("openid employment").unwrap());
     let fields = BTreeMap::from([("myinfo.name_of_employer".to_owned(), "ACME".to_owned())]);
-    assert_eq!(catalogue.claims(&wanted, &fields).get("employment.employer"), Some(&json!("ACME")));
-    assert!(matches!(custom("sub", "x", "a.b"), Err(CatalogueError::Reserved(_))));
-    assert!(matches!(custom("x", "openid", "a.b"), Err(CatalogueError::Scope(_))));
-    assert!(matches!(custom("x", "x", "nodot"), Err(CatalogueError::From(_))));
+    assert_eq!(
+        catalogue
+            .claims(&wanted, &fields)
+            .get("employment.employer"),
+        Some(&json!("ACME"))
+    );
+    assert!(matches!(
+        custom("sub", "x", "a.b"),
+        Err(CatalogueError::Reserved(_))
+    ));
+    assert!(matches!(
+        custom("x", "openid", "a.b"),
+        Err(CatalogueError::Scope(_))
+    ));
+    assert!(matches!(
+        custom("x", "x", "nodot"),
+        Err(CatalogueError::From(_))
+    ));
     let hidden = custom("citizen_id", "identity", "myinfo.nric_number").unwrap();
     assert!(hidden.carries_identity_number(&Scope::parse("identity").unwrap()));
 }

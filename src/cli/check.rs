@@ -65,11 +65,17 @@ impl Check {
     pub(super) async fn run(&self, global: &Global) -> Result<(), CliError> {
         let mut findings = Findings::default();
         let now = Clock::system().now();
-        let config = findings.judge(Config::load(global.config.as_deref()), "the configuration is complete");
+        let config = findings.judge(
+            Config::load(global.config.as_deref()),
+            "the configuration is complete",
+        );
         if let Some(config) = &config {
             self.examine(config, now, &mut findings).await;
         }
-        let is_bad = findings.0.iter().any(|finding| finding.verdict == Verdict::Bad);
+        let is_bad = findings
+            .0
+            .iter()
+            .any(|finding| finding.verdict == Verdict::Bad);
         if self.json {
             say_json(&findings.0)?;
         } else {
@@ -90,31 +96,49 @@ impl Check {
     }
 
     async fn examine(&self, config: &Config, now: Timestamp, findings: &mut Findings) {
-        let prepared = findings.judge(Prepared::new(config), "upstreams, private keys, claims and clients fit together");
+        let prepared = findings.judge(
+            Prepared::new(config),
+            "upstreams, private keys, claims and clients fit together",
+        );
         let callback = config.issuer.endpoint("/callback");
-        findings.add(Verdict::Note, format!("register this redirect URI at sgID: {callback}"));
+        findings.add(
+            Verdict::Note,
+            format!("register this redirect URI at sgID: {callback}"),
+        );
         if let Some(prepared) = &prepared {
             examine_clients(prepared, findings);
         }
         if self.offline {
-            findings.add(Verdict::Note, "--offline: database and upstream were not asked");
+            findings.add(
+                Verdict::Note,
+                "--offline: database and upstream were not asked",
+            );
             return;
         }
-        if let Some(store) = findings.judge(open_store(config).await, "the database's address can be used") {
+        if let Some(store) = findings.judge(
+            open_store(config).await,
+            "the database's address can be used",
+        ) {
             examine_database(&store, config, now, findings).await;
         }
         for (name, sgid) in prepared.iter().flat_map(|prepared| &prepared.upstreams) {
             let probed = sgid.probe(now).await.map_err(|error| {
                 format!("[upstreams.{name}]: {error}: check the issuer, and that this machine may reach it")
             });
-            findings.judge(probed, &format!("[upstreams.{name}]: sgID's signing keys were fetched"));
+            findings.judge(
+                probed,
+                &format!("[upstreams.{name}]: sgID's signing keys were fetched"),
+            );
         }
     }
 }
 
 fn examine_clients(prepared: &Prepared, findings: &mut Findings) {
     let clients = prepared.clients.configured();
-    findings.add(Verdict::Note, format!("{} clients in the configuration", clients.len()));
+    findings.add(
+        Verdict::Note,
+        format!("{} clients in the configuration", clients.len()),
+    );
     for client in clients {
         let id = client.client_id();
         match client.code_protection() {
@@ -123,7 +147,10 @@ fn examine_clients(prepared: &Prepared, findings: &mut Findings) {
             CodeProtection::Neither => findings.add(Verdict::Note, format!("client {id}: neither PKCE nor nonce is required; nothing but its secret protects its codes")),
         }
         if let Some(purpose) = client.nric_purpose() {
-            findings.add(Verdict::Note, format!("client {id}: may receive NRIC or FIN numbers for: {purpose}"));
+            findings.add(
+                Verdict::Note,
+                format!("client {id}: may receive NRIC or FIN numbers for: {purpose}"),
+            );
         }
         if !client.is_enabled() {
             findings.add(Verdict::Note, format!("client {id}: disabled"));
@@ -132,10 +159,16 @@ fn examine_clients(prepared: &Prepared, findings: &mut Findings) {
 }
 
 async fn examine_database(store: &Store, config: &Config, now: Timestamp, findings: &mut Findings) {
-    let Some(migrated) = findings.judge(store.check_migrated().await.map_err(|error| chain(&error)), "the database answers") else {
+    let Some(migrated) = findings.judge(
+        store.check_migrated().await.map_err(|error| chain(&error)),
+        "the database answers",
+    ) else {
         return;
     };
-    if findings.judge(migrated, "the database is at this version").is_none() {
+    if findings
+        .judge(migrated, "the database is at this version")
+        .is_none()
+    {
         return;
     }
     let opened = store.find_pairwise_secret().await;
@@ -144,14 +177,20 @@ async fn examine_database(store: &Store, config: &Config, now: Timestamp, findin
         && secret.is_some()
         && config.keys.pairwise_secret.is_some()
     {
-        findings.add(Verdict::Note, "the database keeps a pairwise secret too; the one of the configuration is used");
+        findings.add(
+            Verdict::Note,
+            "the database keeps a pairwise secret too; the one of the configuration is used",
+        );
     }
     if let Ok(Some(theirs)) = store.server_time().await {
         let skew = now.since(theirs).max(theirs.since(now)).as_secs();
         if skew > 30 {
             findings.add(Verdict::Bad, format!("this machine's clock is {skew} s away from the database's: synchronise both, for instance with chrony"));
         } else {
-            findings.add(Verdict::Good, "this machine's clock agrees with the database's");
+            findings.add(
+                Verdict::Good,
+                "this machine's clock agrees with the database's",
+            );
         }
     }
 }

@@ -10,7 +10,9 @@ use super::{CliError, Global};
 use crate::bridge::{Prepared, open_store};
 use crate::clients::Rules;
 use crate::clock::{Clock, Timestamp};
-use crate::oidc::client::{AuthenticationMethod, Client, ClientId, ClientSecretHash, CodeProtection};
+use crate::oidc::client::{
+    AuthenticationMethod, Client, ClientId, ClientSecretHash, CodeProtection,
+};
 use crate::oidc::metadata::ClientMetadata;
 use crate::secret::{Bearer, ClientSecret, randomness};
 use crate::store::{ClientRecord, SecretRecord, Store};
@@ -122,11 +124,17 @@ impl Change {
     fn over(&self, mut metadata: Map<String, Value>) -> Result<ClientMetadata, CliError> {
         let texts = [
             ("client_name", &self.client_name),
-            ("token_endpoint_auth_method", &self.token_endpoint_auth_method),
+            (
+                "token_endpoint_auth_method",
+                &self.token_endpoint_auth_method,
+            ),
             ("scope", &self.scope),
             ("upstream", &self.upstream),
             ("subject_type", &self.subject_type),
-            ("id_token_signed_response_alg", &self.id_token_signed_response_alg),
+            (
+                "id_token_signed_response_alg",
+                &self.id_token_signed_response_alg,
+            ),
             ("application_type", &self.application_type),
             ("sector_identifier", &self.sector_identifier),
             ("nric_purpose", &self.nric_purpose),
@@ -145,14 +153,24 @@ impl Change {
         let named = texts
             .into_iter()
             .filter_map(|(name, text)| Some((name, json!(text.as_ref()?))))
-            .chain(lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (name, json!(list))))
-            .chain(switches.into_iter().filter_map(|(name, switch)| Some((name, json!(switch?)))));
+            .chain(
+                lists
+                    .into_iter()
+                    .filter(|(_, list)| !list.is_empty())
+                    .map(|(name, list)| (name, json!(list))),
+            )
+            .chain(
+                switches
+                    .into_iter()
+                    .filter_map(|(name, switch)| Some((name, json!(switch?)))),
+            );
         for (name, value) in named {
             metadata.insert(name.to_owned(), value);
         }
         metadata.insert("client_id".to_owned(), self.client_id.clone().into());
         metadata.entry("redirect_uris").or_insert_with(|| json!([]));
-        serde_json::from_value(Value::Object(metadata)).map_err(|error| CliError::Usage(error.to_string()))
+        serde_json::from_value(Value::Object(metadata))
+            .map_err(|error| CliError::Usage(error.to_string()))
     }
 }
 
@@ -200,7 +218,9 @@ impl Open {
         self.admit(&record)?;
         let id = &record.metadata.client_id;
         if self.is_configured(id) || !self.store.add_client(&record).await? {
-            return Err(CliError::Failed(format!("the client {id} is there already")));
+            return Err(CliError::Failed(format!(
+                "the client {id} is there already"
+            )));
         }
         audit("client.added", id);
         report(change.json, &record, secret.as_deref())
@@ -228,7 +248,9 @@ impl Open {
             return Err(CliError::failed("a public client has no secret"));
         }
         let until = self.now.after(rotate.overlap);
-        record.secrets.retain(|secret| secret.expires_at.is_none_or(|at| self.now < at));
+        record
+            .secrets
+            .retain(|secret| secret.expires_at.is_none_or(|at| self.now < at));
         for former in &mut record.secrets {
             former.expires_at = Some(former.expires_at.map_or(until, |at| at.min(until)));
         }
@@ -238,7 +260,10 @@ impl Open {
         self.store.replace_client(&record).await?;
         audit("client.secret_rotated", &record.metadata.client_id);
         if !rotate.json {
-            say(&format!("The former secret works until {}.", instant(until)));
+            say(&format!(
+                "The former secret works until {}.",
+                instant(until)
+            ));
         }
         report(rotate.json, &record, Some(&secret))
     }
@@ -255,7 +280,11 @@ impl Open {
     }
 
     async fn show(&self, named: &Named) -> Result<(), CliError> {
-        if let Some(client) = self.configured.iter().find(|client| client.client_id().as_str() == named.client_id) {
+        if let Some(client) = self
+            .configured
+            .iter()
+            .find(|client| client.client_id().as_str() == named.client_id)
+        {
             return self.describe(named.json, client, "configuration");
         }
         let record = self.find(&named.client_id).await?;
@@ -268,7 +297,10 @@ impl Open {
     async fn list(&self, reading: &Reading) -> Result<(), CliError> {
         let stored = self.store.list_clients().await?;
         if reading.json {
-            let configured = self.configured.iter().map(|client| summary(client, "configuration"));
+            let configured = self
+                .configured
+                .iter()
+                .map(|client| summary(client, "configuration"));
             let stored = stored.iter().map(|record| match self.admit(record) {
                 Ok(client) => summary(&client, "database"),
                 Err(error) => json!({ "client_id": record.metadata.client_id, "kept_in": "database", "error": error.to_string() }),
@@ -281,7 +313,10 @@ impl Open {
         for record in &stored {
             match self.admit(record) {
                 Ok(client) => say(&line(&client, "database")),
-                Err(error) => say(&format!("{}  cannot be served: {error}", record.metadata.client_id)),
+                Err(error) => say(&format!(
+                    "{}  cannot be served: {error}",
+                    record.metadata.client_id
+                )),
             }
         }
         if self.configured.is_empty() && stored.is_empty() {
@@ -314,19 +349,27 @@ impl Open {
     }
 
     fn is_configured(&self, id: &ClientId) -> bool {
-        self.configured.iter().any(|client| client.client_id() == id)
+        self.configured
+            .iter()
+            .any(|client| client.client_id() == id)
     }
 
     async fn find(&self, client_id: &str) -> Result<ClientRecord, CliError> {
         let id = ClientId::parse(client_id);
         if id.as_ref().is_some_and(|id| self.is_configured(id)) {
-            return Err(CliError::failed("this client stands in the configuration: change it there, then send SIGHUP"));
+            return Err(CliError::failed(
+                "this client stands in the configuration: change it there, then send SIGHUP",
+            ));
         }
         let found = match id {
             Some(id) => self.store.find_client(&id).await?,
             None => None,
         };
-        found.ok_or_else(|| CliError::failed("there is no client of that name in the database: see `sgid-bridge client list`"))
+        found.ok_or_else(|| {
+            CliError::failed(
+                "there is no client of that name in the database: see `sgid-bridge client list`",
+            )
+        })
     }
 }
 
@@ -366,7 +409,11 @@ fn protection(client: &Client) -> &'static str {
 }
 
 fn line(client: &Client, kept_in: &str) -> String {
-    let state = if client.is_enabled() { "" } else { "  DISABLED" };
+    let state = if client.is_enabled() {
+        ""
+    } else {
+        "  DISABLED"
+    };
     format!(
         "{}  {}  {}  {kept_in}{state}",
         client.client_id(),

@@ -52,7 +52,9 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(&self, global: &Global) -> Result<(), CliError> {
-        let temporary = tempfile::Builder::new().prefix("sgid-bridge-demo-").tempdir()?;
+        let temporary = tempfile::Builder::new()
+            .prefix("sgid-bridge-demo-")
+            .tempdir()?;
         let folder = match &self.data {
             Some(folder) => {
                 create_private_folder(folder)?;
@@ -62,9 +64,10 @@ impl Demo {
         };
         let secrets = Secrets::of(&folder)?;
         let issuer = format!("http://{}", loopback(self.listen));
-        let playground = match self.no_playground {
-            true => None,
-            false => Some(bind_playground(self.beside(2))?),
+        let playground = if self.no_playground {
+            None
+        } else {
+            Some(bind_playground(self.beside(2))?)
         };
         let simulator = self.start_simulator(&secrets, &issuer).await?;
         let redirect_uri = match &playground {
@@ -88,7 +91,13 @@ impl Demo {
             None => None,
             Some(bound) => Some(bound.start(settings(self.listen, &issuer, &secrets)?)?),
         };
-        self.greet(&issuer, simulator.issuer(), playground.as_ref(), &secrets, &folder);
+        self.greet(
+            &issuer,
+            simulator.issuer(),
+            playground.as_ref(),
+            &secrets,
+            &folder,
+        );
         running.until(stop_signal()?).await;
         house.abort();
         if let Some(playground) = playground {
@@ -134,7 +143,9 @@ impl Demo {
                 Err(error) => failure = Some(error),
             }
         }
-        Err(CliError::Failed(format!("the simulated sgID cannot listen: {failure:?}")))
+        Err(CliError::Failed(format!(
+            "the simulated sgID cannot listen: {failure:?}"
+        )))
     }
 
     fn configuration(
@@ -183,21 +194,20 @@ nric_purpose = "Showing how it looks, with invented people"
         folder: &Path,
     ) {
         say("");
-        match playground {
-            Some(playground) => {
-                say(&format!("  Open    {}", playground.url()));
-                say("          Choose what to ask for, press the button, pick an invented person,");
-                say("          and see every step of the login with its claims.");
-            }
-            None => {
-                say("  Connect your app:");
-                say("          client_id      playground");
-                say(&format!("          client_secret  {}", secrets.playground));
-                say("          redirect URI   http://localhost:3000/callback");
-            }
+        if let Some(playground) = playground {
+            say(&format!("  Open    {}", playground.url()));
+            say("          Choose what to ask for, press the button, pick an invented person,");
+            say("          and see every step of the login with its claims.");
+        } else {
+            say("  Connect your app:");
+            say("          client_id      playground");
+            say(&format!("          client_secret  {}", secrets.playground));
+            say("          redirect URI   http://localhost:3000/callback");
         }
         say("");
-        say(&format!("  Bridge  {issuer}/.well-known/openid-configuration"));
+        say(&format!(
+            "  Bridge  {issuer}/.well-known/openid-configuration"
+        ));
         say(&format!("  sgID    {upstream} (simulated)"));
         match self.data {
             Some(_) => say(&format!("  Data    {}", folder.display())),
@@ -249,7 +259,9 @@ impl Secrets {
     fn of(folder: &Path) -> Result<Self, CliError> {
         let folder = folder.canonicalize()?;
         let random = || Bearer::<ClientSecret>::generate(&mut randomness()).expose();
-        keep(&folder, "master.key", || MasterKey::generate(&mut randomness()).expose().to_string())?;
+        keep(&folder, "master.key", || {
+            MasterKey::generate(&mut randomness()).expose().to_string()
+        })?;
         let upstream = keep(&folder, "upstream-secret", random)?;
         let playground = keep(&folder, "playground-secret", random)?;
         let private_key = keep(&folder, "private-key.pem", || generate_client_key().0)?;

@@ -29,7 +29,10 @@ impl Init {
         let master_key = folder.join(MASTER_KEY);
         for path in [&file, &master_key] {
             if path.exists() {
-                let message = format!("{} is there already, and nothing is overwritten", path.display());
+                let message = format!(
+                    "{} is there already, and nothing is overwritten",
+                    path.display()
+                );
                 return Err(CliError::Failed(message));
             }
         }
@@ -39,7 +42,11 @@ impl Init {
         let fresh = MasterKey::generate(&mut randomness());
         create_private_file(&master_key, fresh.expose().as_bytes())?;
         create_private_file(&file, TEMPLATE.as_bytes())?;
-        say(&format!("Wrote {} and {}.", file.display(), master_key.display()));
+        say(&format!(
+            "Wrote {} and {}.",
+            file.display(),
+            master_key.display()
+        ));
         say("Keep a copy of the master key where the database's backups are not.");
         say("Next: fill in [upstreams.sgid], then run `sgid-bridge check`.");
         Ok(())

@@ -12,7 +12,7 @@ use crate::oidc::algorithm::SigningAlgorithm;
 use crate::store::Store;
 
 /// How long relying parties may keep our keys in a cache: a key is published at least so long before it signs.
-const CACHE: std::time::Duration = std::time::Duration::from_secs(3_600);
+const CACHE: std::time::Duration = std::time::Duration::from_hours(1);
 
 #[derive(Subcommand)]
 pub(super) enum KeysCommand {
@@ -130,7 +130,9 @@ impl Open {
             match next {
                 Some(next) if !rotate.now => {
                     let earliest = next.published_at().after(CACHE).max(self.now);
-                    self.store.reschedule_signing_key(next.slot(), earliest).await?;
+                    self.store
+                        .reschedule_signing_key(next.slot(), earliest)
+                        .await?;
                     say(&format!("{} signs from {}", next.slot(), instant(earliest)));
                 }
                 _ => {
@@ -146,7 +148,10 @@ impl Open {
 
     async fn revoke(&self, revoke: &Revoke) -> Result<(), CliError> {
         let keyring = self.keyring().await?;
-        let key = keyring.keys().iter().find(|key| key.kid().as_str() == revoke.kid);
+        let key = keyring
+            .keys()
+            .iter()
+            .find(|key| key.kid().as_str() == revoke.kid);
         let key = key.ok_or_else(|| {
             CliError::Failed("there is no key of that kid: see `sgid-bridge keys list`".to_owned())
         })?;

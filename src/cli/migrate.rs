@@ -12,7 +12,6 @@ use crate::store::Store;
 pub(super) struct Migrate {}
 
 impl Migrate {
-    #[expect(clippy::unused_self, reason = "every command runs alike")]
     pub(super) async fn run(&self, global: &Global) -> Result<(), CliError> {
         let config = global.load()?;
         let store = open_store(&config).await?;

@@ -42,6 +42,10 @@ struct Global {
 }
 
 #[derive(Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, for the length of the process"
+)]
 enum Command {
     /// Shows the whole thing on this machine: bridge, simulated sgID and a small relying party
     Demo(demo::Demo),
@@ -75,6 +79,7 @@ enum CliError {
 }
 
 impl CliError {
+    #[expect(clippy::needless_pass_by_value, reason = "so that it fits map_err")]
     fn failed(reason: impl ToString) -> Self {
         Self::Failed(reason.to_string())
     }

@@ -27,6 +27,9 @@ pub(super) fn say_json(document: &impl Serialize) -> Result<(), CliError> {
 pub(super) fn instant(at: crate::clock::Timestamp) -> String {
     time::OffsetDateTime::from_unix_timestamp(at.seconds())
         .ok()
-        .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
+        .and_then(|at| {
+            at.format(&time::format_description::well_known::Rfc3339)
+                .ok()
+        })
         .unwrap_or_else(|| at.seconds().to_string())
 }

@@ -26,9 +26,13 @@ impl Simulate {
         let mut clients = Vec::new();
         for (name, upstream) in &config.upstreams {
             let key = upstream.private_keys.first();
-            let public_key_pem = key.and_then(|key| public_key_of(key.pem.expose())).ok_or_else(|| {
-                CliError::Usage(format!("[upstreams.{name}]: the first private key is no PEM of an RSA key"))
-            })?;
+            let public_key_pem = key
+                .and_then(|key| public_key_of(key.pem.expose()))
+                .ok_or_else(|| {
+                    CliError::Usage(format!(
+                        "[upstreams.{name}]: the first private key is no PEM of an RSA key"
+                    ))
+                })?;
             clients.push(SimulatedClient {
                 client_id: upstream.client_id.clone(),
                 client_secret: upstream.client_secret.expose().to_owned(),
@@ -44,10 +48,16 @@ impl Simulate {
             now: Arc::new(move || clock.now().seconds()),
         })
         .await?;
-        say(&format!("A simulated sgID, with invented people: {}", running.issuer()));
+        say(&format!(
+            "A simulated sgID, with invented people: {}",
+            running.issuer()
+        ));
         for (name, upstream) in &config.upstreams {
             if upstream.issuer != running.issuer() {
-                say(&format!("To use it, set in [upstreams.{name}]: issuer = \"{}\"", running.issuer()));
+                say(&format!(
+                    "To use it, set in [upstreams.{name}]: issuer = \"{}\"",
+                    running.issuer()
+                ));
             }
         }
         stop_signal()?.await;

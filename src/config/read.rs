@@ -25,7 +25,10 @@ impl Source {
     pub(super) fn find(file: Option<&Path>) -> Result<Self, ConfigError> {
         let found = match file {
             Some(file) => Some(file.to_owned()),
-            None => DEFAULT_FILES.iter().map(PathBuf::from).find(|file| file.exists()),
+            None => DEFAULT_FILES
+                .iter()
+                .map(PathBuf::from)
+                .find(|file| file.exists()),
         };
         let Some(file) = found else {
             // The environment alone may hold everything.
@@ -79,7 +82,12 @@ impl Source {
             .merge(File(&table))
             .merge(Variables(&self.environment));
         let settings: Settings = figment.extract().map_err(|error| {
-            ConfigError(error.into_iter().map(|error| self.unfit(&error, &[])).collect())
+            ConfigError(
+                error
+                    .into_iter()
+                    .map(|error| self.unfit(&error, &[]))
+                    .collect(),
+            )
         })?;
         settings.finish(self)
     }
@@ -162,7 +170,10 @@ fn unknown_setting(name: &str, known: &[&str]) -> String {
         Some((distance, nearest)) if distance <= nearest.len().max(3) / 2 => {
             format!("unknown setting `{name}`: did you mean `{nearest}`?")
         }
-        _ => format!("unknown setting `{name}`: known here are {}", known.join(", ")),
+        _ => format!(
+            "unknown setting `{name}`: known here are {}",
+            known.join(", ")
+        ),
     }
 }
 
@@ -177,7 +188,8 @@ fn line_of(text: &str, path: &[&str]) -> Option<usize> {
             match here {
                 Some(DeValue::Table(inner)) => inner.get_key_value(*step),
                 Some(DeValue::Array(items)) => {
-                    let Some(item) = step.parse().ok().and_then(|index: usize| items.get(index)) else {
+                    let Some(item) = step.parse().ok().and_then(|index: usize| items.get(index))
+                    else {
                         break;
                     };
                     best = Some(item.span().start);
@@ -195,7 +207,12 @@ fn line_of(text: &str, path: &[&str]) -> Option<usize> {
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1
+    text.as_bytes()
+        .iter()
+        .take(offset)
+        .filter(|&&byte| byte == b'\n')
+        .count()
+        + 1
 }
 
 struct File<'a>(&'a toml::Table);

@@ -156,7 +156,7 @@ impl Default for LifetimeSettings {
     fn default() -> Self {
         Self {
             login: Span::minutes(10),
-            authorization_code: Span(Duration::from_secs(60)),
+            authorization_code: Span::minutes(1),
             access_token: Span::minutes(10),
             id_token: Span::minutes(10),
         }
@@ -252,11 +252,11 @@ struct Span(Duration);
 
 impl Span {
     const fn minutes(count: u64) -> Self {
-        Self(Duration::from_secs(60 * count))
+        Self(Duration::from_mins(count))
     }
 
     const fn days(count: u64) -> Self {
-        Self(Duration::from_secs(86_400 * count))
+        Self(Duration::from_hours(24 * count))
     }
 }
 
@@ -424,10 +424,18 @@ impl Finisher<'_> {
 
     fn lifetimes(&mut self, settings: &LifetimeSettings) -> Option<Lifetimes> {
         let bounded = [
-            ("login", settings.login.0, Duration::from_secs(3_600)),
-            ("authorization_code", settings.authorization_code.0, Duration::from_secs(600)),
-            ("access_token", settings.access_token.0, Duration::from_secs(86_400)),
-            ("id_token", settings.id_token.0, Duration::from_secs(86_400)),
+            ("login", settings.login.0, Duration::from_hours(1)),
+            (
+                "authorization_code",
+                settings.authorization_code.0,
+                Duration::from_mins(10),
+            ),
+            (
+                "access_token",
+                settings.access_token.0,
+                Duration::from_hours(24),
+            ),
+            ("id_token", settings.id_token.0, Duration::from_hours(24)),
         ];
         for (name, span, longest) in bounded {
             if span < Duration::from_secs(5) || span > longest {
@@ -455,40 +463,52 @@ impl Finisher<'_> {
 
     fn keys(&mut self, settings: KeySettings) -> Option<Keys> {
         if settings.signing_algorithms.is_empty() {
-            self.report::<()>(&["keys", "signing_algorithms"], "`signing_algorithms` is empty: name at least RS256");
+            self.report::<()>(
+                &["keys", "signing_algorithms"],
+                "`signing_algorithms` is empty: name at least RS256",
+            );
         }
-        if settings.rotation_period.0 < Duration::from_secs(3_600) {
+        if settings.rotation_period.0 < Duration::from_hours(1) {
             self.report::<()>(
                 &["keys", "rotation_period"],
                 "`rotation_period` must be at least 1h: relying parties keep our keys in a cache",
             );
         }
         let pairwise_path = ["keys", "pairwise_secret"];
-        let pairwise = self.secret(&pairwise_path, settings.pairwise_secret, settings.pairwise_secret_file)?;
+        let pairwise = self.secret(
+            &pairwise_path,
+            settings.pairwise_secret,
+            settings.pairwise_secret_file,
+        )?;
         let pairwise_secret = match pairwise {
             None => None,
             Some(text) => match pairwise_secret(&text) {
                 Some(secret) => Some(secret),
-                None => return self.report(&pairwise_path, "`pairwise_secret` must be 32 bytes in base64url"),
+                None => {
+                    return self.report(
+                        &pairwise_path,
+                        "`pairwise_secret` must be 32 bytes in base64url",
+                    );
+                }
             },
         };
         let mut signing_algorithms = settings.signing_algorithms;
         signing_algorithms.dedup();
         Some(Keys {
-            master_keys: self.master_keys(settings.master_key.0, settings.master_key_file.0)?,
+            master_keys: self.master_keys(settings.master_key.0, &settings.master_key_file.0)?,
             signing_algorithms,
             rotation_period: settings.rotation_period.0,
             pairwise_secret,
         })
     }
 
-    fn master_keys(&mut self, texts: Vec<String>, files: Vec<String>) -> Option<MasterKeys> {
+    fn master_keys(&mut self, texts: Vec<String>, files: &[String]) -> Option<MasterKeys> {
         let path = ["keys", "master_key"];
         let mut written = texts;
         if !written.is_empty() && !files.is_empty() {
             return self.report(&path, "set `master_key` or `master_key_file`, not both");
         }
-        for file in &files {
+        for file in files {
             written.push(self.read_file(&["keys", "master_key_file"], file.as_ref())?);
         }
         let mut keys = Vec::new();
@@ -496,8 +516,14 @@ impl Finisher<'_> {
             match MasterKey::parse(text) {
                 Ok(key) => keys.push(key),
                 Err(error) => {
-                    let message = format!("the master key is unusable: {error}; make one with `sgid-bridge init`");
-                    let place: &[&str] = if files.is_empty() { &path } else { &["keys", "master_key_file"] };
+                    let message = format!(
+                        "the master key is unusable: {error}; make one with `sgid-bridge init`"
+                    );
+                    let place: &[&str] = if files.is_empty() {
+                        &path
+                    } else {
+                        &["keys", "master_key_file"]
+                    };
                     return self.report(place, message);
                 }
             }
@@ -512,9 +538,15 @@ impl Finisher<'_> {
         Some(MasterKeys::new(sealing, keys.collect()))
     }
 
-    fn upstreams(&mut self, settings: BTreeMap<String, UpstreamSettings>) -> Option<BTreeMap<String, Upstream>> {
+    fn upstreams(
+        &mut self,
+        settings: BTreeMap<String, UpstreamSettings>,
+    ) -> Option<BTreeMap<String, Upstream>> {
         if settings.is_empty() {
-            return self.report(&[], "there is no upstream: add [upstreams.sgid] with your sgID client");
+            return self.report(
+                &[],
+                "there is no upstream: add [upstreams.sgid] with your sgID client",
+            );
         }
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in settings {
@@ -529,26 +561,51 @@ impl Finisher<'_> {
         let at = |setting| ["upstreams", name, setting];
         let issuer = Issuer::parse(&settings.issuer);
         if let Err(error) = &issuer {
-            return self.report(&at("issuer"), format!("`issuer` is no issuer identifier: {error}"));
+            return self.report(
+                &at("issuer"),
+                format!("`issuer` is no issuer identifier: {error}"),
+            );
         }
         let follows = |path: &str| Url::parse(&format!("{}{path}", settings.issuer)).ok();
         let endpoints = [
-            ("authorization_endpoint", settings.authorization_endpoint, "/oauth/authorize"),
+            (
+                "authorization_endpoint",
+                settings.authorization_endpoint,
+                "/oauth/authorize",
+            ),
             ("token_endpoint", settings.token_endpoint, "/oauth/token"),
-            ("userinfo_endpoint", settings.userinfo_endpoint, "/oauth/userinfo"),
+            (
+                "userinfo_endpoint",
+                settings.userinfo_endpoint,
+                "/oauth/userinfo",
+            ),
             ("jwks_uri", settings.jwks_uri, "/.well-known/jwks.json"),
         ]
         .map(|(setting, written, path)| (setting, written.or_else(|| follows(path))));
         for (setting, url) in &endpoints {
             if !url.as_ref().is_some_and(is_secure_or_loopback) {
-                return self.report(&at(setting), format!("`{setting}` must use https (plain http on loopback only)"));
+                return self.report(
+                    &at(setting),
+                    format!("`{setting}` must use https (plain http on loopback only)"),
+                );
             }
         }
-        let [authorization_endpoint, token_endpoint, userinfo_endpoint, jwks_uri] =
-            endpoints.map(|(_, url)| url);
-        let client_secret = self.secret(&at("client_secret"), settings.client_secret, settings.client_secret_file)?;
+        let [
+            authorization_endpoint,
+            token_endpoint,
+            userinfo_endpoint,
+            jwks_uri,
+        ] = endpoints.map(|(_, url)| url);
+        let client_secret = self.secret(
+            &at("client_secret"),
+            settings.client_secret,
+            settings.client_secret_file,
+        )?;
         let Some(client_secret) = client_secret else {
-            return self.report(&["upstreams", name], "`client_secret_file` is missing: sgID's developer portal shows the secret once");
+            return self.report(
+                &["upstreams", name],
+                "`client_secret_file` is missing: sgID's developer portal shows the secret once",
+            );
         };
         let mut private_keys = Vec::new();
         for (index, pem) in settings.private_keys.into_iter().enumerate() {
@@ -568,7 +625,10 @@ impl Finisher<'_> {
             return self.report(&["upstreams", name], "`private_key_files` is missing: name the private key that sgID's developer portal gave you");
         }
         let ca_certificate = match settings.ca_certificate_file {
-            Some(file) => Some(self.read_file(&at("ca_certificate_file"), &file)?.into_bytes()),
+            Some(file) => Some(
+                self.read_file(&at("ca_certificate_file"), &file)?
+                    .into_bytes(),
+            ),
             None => None,
         };
         Some(Upstream {
@@ -580,7 +640,9 @@ impl Finisher<'_> {
             client_id: settings.client_id,
             client_secret,
             private_keys,
-            timeout: settings.timeout.map_or(Duration::from_secs(10), |span| span.0),
+            timeout: settings
+                .timeout
+                .map_or(Duration::from_secs(10), |span| span.0),
             ca_certificate,
         })
     }
@@ -606,7 +668,10 @@ impl Finisher<'_> {
         let mut text = |name: &str| dict.remove(name).and_then(Value::into_string);
         let (inline, file) = (text("client_secret"), text("client_secret_file"));
         let secret = self.secret(&path, inline, file.map(PathBuf::from))?;
-        if secret.as_ref().is_some_and(|secret| secret.expose().len() < 32) {
+        if secret
+            .as_ref()
+            .is_some_and(|secret| secret.expose().len() < 32)
+        {
             return self.report(&path, "the client secret has fewer than 32 characters: make a random one, for instance with `openssl rand -base64 32`");
         }
         let metadata: Result<ClientMetadata, Problem> =
@@ -645,7 +710,9 @@ impl Finisher<'_> {
                     *last = &name;
                 }
                 let text = self.read_file(&place, &file)?;
-                Some(Some(SecretText::new(text.trim_end_matches(['\r', '\n']).to_owned())))
+                Some(Some(SecretText::new(
+                    text.trim_end_matches(['\r', '\n']).to_owned(),
+                )))
             }
             (Some(_), Some(_)) => {
                 let name = path.last().copied().unwrap_or_default();
@@ -664,7 +731,9 @@ impl Finisher<'_> {
 }
 
 fn pairwise_secret(text: &SecretText) -> Option<PairwiseSecret> {
-    let bytes = URL_SAFE_NO_PAD.decode(text.expose().trim().trim_end_matches('=')).ok()?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(text.expose().trim().trim_end_matches('='))
+        .ok()?;
     bytes.try_into().ok().map(PairwiseSecret::new)
 }
 

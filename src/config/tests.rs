@@ -30,9 +30,12 @@ fn problems(text: &str) -> String {
 fn a_short_configuration_is_complete() {
     let config = parse(GOOD).unwrap();
     assert_eq!(config.database.url.expose(), "sqlite://sgid-bridge.db");
-    assert_eq!(config.lifetimes.authorization_code, Duration::from_secs(60));
+    assert_eq!(config.lifetimes.authorization_code, Duration::from_mins(1));
     let upstream = &config.upstreams["sgid"];
-    assert_eq!(upstream.token_endpoint.as_str(), "https://api.id.gov.sg/v2/oauth/token");
+    assert_eq!(
+        upstream.token_endpoint.as_str(),
+        "https://api.id.gov.sg/v2/oauth/token"
+    );
     assert_eq!(config.clients[0].metadata.client_id.as_str(), "portal");
     assert_eq!(config.clients[0].origin, "configuration:10");
 }
@@ -57,16 +60,24 @@ fn a_wrong_value_is_named_and_not_repeated() {
     assert!(problems(&text).starts_with("configuration:2: `issuer`: it must use https"));
     let text = GOOD.replace("master_key = \"AQID", "master_key = \"*");
     let message = problems(&text);
-    assert!(message.contains("not base64url") && !message.contains("BAUG"), "{message}");
+    assert!(
+        message.contains("not base64url") && !message.contains("BAUG"),
+        "{message}"
+    );
     let text = format!("{GOOD}[lifetimes]\nlogin = \"soon\"\n");
-    assert!(problems(&text).contains("configuration:15: `lifetimes.login`: must be a span of time"));
+    assert!(
+        problems(&text).contains("configuration:15: `lifetimes.login`: must be a span of time")
+    );
 }
 
 #[test]
 fn several_problems_are_told_at_once() {
     let text = format!("{GOOD}[lifetimes]\nid_token = \"1s\"\n[session]\nenabled = true\n");
     let message = problems(&text);
-    assert!(message.contains("configuration:15") && message.contains("configuration:17"), "{message}");
+    assert!(
+        message.contains("configuration:15") && message.contains("configuration:17"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -86,16 +97,26 @@ fn the_environment_wins_and_is_named() {
     assert_eq!(config.database.url.expose(), "postgres://bridge@db/bridge");
     assert_eq!(config.database.max_connections, 7);
     assert_eq!(config.keys.signing_algorithms, [SigningAlgorithm::Es256]);
-    assert_eq!(config.upstreams["sgid"].client_secret.expose(), "12345678901234567890");
+    assert_eq!(
+        config.upstreams["sgid"].client_secret.expose(),
+        "12345678901234567890"
+    );
 
-    let source = Source::text(GOOD, Path::new("/nowhere")).with_variables(&[("SERVER__LISTN", "x")]);
+    let source =
+        Source::text(GOOD, Path::new("/nowhere")).with_variables(&[("SERVER__LISTN", "x")]);
     let message = source.parse().unwrap_err().to_string();
-    assert_eq!(message, "SGID_BRIDGE_SERVER__LISTN: unknown setting `listn`: did you mean `listen`?");
+    assert_eq!(
+        message,
+        "SGID_BRIDGE_SERVER__LISTN: unknown setting `listn`: did you mean `listen`?"
+    );
 }
 
 #[test]
 fn a_missing_secret_file_is_named() {
-    let text = GOOD.replace("client_secret = \"a secret of the upstream\"", "client_secret_file = \"gone\"");
+    let text = GOOD.replace(
+        "client_secret = \"a secret of the upstream\"",
+        "client_secret_file = \"gone\"",
+    );
     assert!(problems(&text).contains("configuration:8: cannot read /nowhere/gone"));
 }
 

@@ -46,7 +46,11 @@ impl Guard {
         let on = |path: Path| path.on(issuer);
         let readable_by_anyone = HashSet::from([on(Path::Discovery), on(Path::Jwks), metadata]);
         let readable_by_origins = HashSet::from([on(Path::Token), on(Path::Userinfo)]);
-        let others = [on(Path::Authorize), on(Path::Callback), on(Path::Stylesheet)];
+        let others = [
+            on(Path::Authorize),
+            on(Path::Callback),
+            on(Path::Stylesheet),
+        ];
         Self {
             trusted_proxies: server.trusted_proxies.clone(),
             is_https: issuer.is_https(),
@@ -83,7 +87,9 @@ impl Guard {
 
     fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.trusted_proxies.iter().any(|range| range.contains(&address))
+        self.trusted_proxies
+            .iter()
+            .any(|range| range.contains(&address))
     }
 
     /// A path for logs and metrics: one of ours, or a word for all others.
@@ -103,7 +109,9 @@ pub(super) async fn guard(
         request.app_data::<Data<Bridge>>().cloned(),
         request.app_data::<Data<Guard>>().cloned(),
     ) else {
-        return Ok(request.into_response(HttpResponse::InternalServerError()).map_into_boxed_body());
+        return Ok(request
+            .into_response(HttpResponse::InternalServerError())
+            .map_into_boxed_body());
     };
     let id = Uuid::new_v4().simple().to_string()[..12].to_owned();
     let address = guard.address(&request);
@@ -116,12 +124,23 @@ pub(super) async fn guard(
         Ok(response) => (response.status(), response.headers_mut()),
         Err(response) => (response.status(), response.headers_mut()),
     };
-    let cross_origin = CrossOrigin { guard: &guard, bridge: &bridge, path: &path };
+    let cross_origin = CrossOrigin {
+        guard: &guard,
+        bridge: &bridge,
+        path: &path,
+    };
     cross_origin.write(origin.as_ref(), headers);
     write_security_headers(&guard, headers);
     let route = guard.label(&path);
     let elapsed = started.elapsed();
-    tracing::info!(http.method = method_label(&method), http.route = route, http.status = status.as_u16(), elapsed_ms = elapsed.as_millis(), request.id = id, "request");
+    tracing::info!(
+        http.method = method_label(&method),
+        http.route = route,
+        http.status = status.as_u16(),
+        elapsed_ms = elapsed.as_millis(),
+        request.id = id,
+        "request"
+    );
     metrics::counter!("http_requests_total", "method" => method_label(&method), "route" => route.clone(), "status" => status.as_u16().to_string()).increment(1);
     metrics::histogram!("http_request_seconds", "route" => route).record(elapsed.as_secs_f64());
     outcome.map_err(|response| InternalError::from_response("no answer", response).into())
@@ -147,17 +166,26 @@ async fn answer(
         return Ok(request.into_response(page(PageFault::HeadTooLarge)));
     }
     if *request.method() == Method::OPTIONS {
-        let cross_origin = CrossOrigin { guard, bridge, path: request.path() };
+        let cross_origin = CrossOrigin {
+            guard,
+            bridge,
+            path: request.path(),
+        };
         if let Some(response) = cross_origin.preflight(request.headers()) {
             return Ok(request.into_response(response));
         }
     }
-    let answered = AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await;
+    let answered = AssertUnwindSafe(async { next.call(request).await })
+        .catch_unwind()
+        .await;
     match answered {
         Ok(Ok(response)) => Ok(response.map_into_boxed_body()),
         Ok(Err(error)) => Err(error.error_response()),
         Err(_) => {
-            tracing::error!(request.id = id, "a request ended in a panic; please report this");
+            tracing::error!(
+                request.id = id,
+                "a request ended in a panic; please report this"
+            );
             Err(page(PageFault::Fault))
         }
     }
@@ -165,7 +193,10 @@ async fn answer(
 
 fn head_bytes(request: &ServiceRequest) -> usize {
     let headers = request.headers().iter();
-    let line = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    let line = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |path| path.as_str().len());
     line + headers
         .map(|(name, value)| name.as_str().len() + value.len() + 4)
         .sum::<usize>()
@@ -188,7 +219,10 @@ fn write_security_headers(guard: &Guard, headers: &mut HeaderMap) {
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
@@ -235,7 +269,10 @@ impl CrossOrigin<'_> {
         headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
         let response = HttpResponse::build(StatusCode::NO_CONTENT)
             .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"))
-            .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type"))
+            .insert_header((
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                "Authorization, Content-Type",
+            ))
             .insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"))
             .finish();
         Some(response)

@@ -44,9 +44,8 @@ async fn ready(bridge: Data<Bridge>) -> HttpResponse {
     let readiness = tokio::time::timeout(READINESS_TIMEOUT, bridge.readiness()).await;
     match readiness.unwrap_or_else(|_| Err("the database did not answer in time".to_owned())) {
         Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready" })),
-        Err(reason) => {
-            HttpResponse::ServiceUnavailable().json(json!({ "status": "unready", "reason": reason }))
-        }
+        Err(reason) => HttpResponse::ServiceUnavailable()
+            .json(json!({ "status": "unready", "reason": reason })),
     }
 }
 

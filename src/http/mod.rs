@@ -38,29 +38,38 @@ fn routes(bridge: &Bridge) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let at = |path: Path| path.on(&issuer);
         // RFC 8414 section 3.1 puts the well-known part between host and path.
         let metadata = format!("/.well-known/oauth-authorization-server{}", issuer.path());
-        app.service(only_get(at(Path::Discovery), web::get().to(discovery::discovery)))
-            .service(only_get(metadata, web::get().to(discovery::discovery)))
-            .service(only_get(at(Path::Jwks), web::get().to(jwks::jwks)))
-            .service(
-                web::resource(at(Path::Authorize))
-                    .route(web::get().to(authorize::authorize))
-                    .route(web::post().to(authorize::authorize))
-                    .default_service(web::to(wrong_method)),
-            )
-            .service(only_get(at(Path::Callback), web::get().to(callback::callback)))
-            .service(
-                web::resource(at(Path::Token))
-                    .route(web::post().to(token::token))
-                    .default_service(web::to(token::wrong_method)),
-            )
-            .service(
-                web::resource(at(Path::Userinfo))
-                    .route(web::get().to(userinfo::userinfo))
-                    .route(web::post().to(userinfo::userinfo))
-                    .default_service(web::to(wrong_method)),
-            )
-            .service(only_get(at(Path::Stylesheet), web::get().to(assets::stylesheet)))
-            .default_service(web::to(nothing_here));
+        app.service(only_get(
+            at(Path::Discovery),
+            web::get().to(discovery::discovery),
+        ))
+        .service(only_get(metadata, web::get().to(discovery::discovery)))
+        .service(only_get(at(Path::Jwks), web::get().to(jwks::jwks)))
+        .service(
+            web::resource(at(Path::Authorize))
+                .route(web::get().to(authorize::authorize))
+                .route(web::post().to(authorize::authorize))
+                .default_service(web::to(wrong_method)),
+        )
+        .service(only_get(
+            at(Path::Callback),
+            web::get().to(callback::callback),
+        ))
+        .service(
+            web::resource(at(Path::Token))
+                .route(web::post().to(token::token))
+                .default_service(web::to(token::wrong_method)),
+        )
+        .service(
+            web::resource(at(Path::Userinfo))
+                .route(web::get().to(userinfo::userinfo))
+                .route(web::post().to(userinfo::userinfo))
+                .default_service(web::to(wrong_method)),
+        )
+        .service(only_get(
+            at(Path::Stylesheet),
+            web::get().to(assets::stylesheet),
+        ))
+        .default_service(web::to(nothing_here));
     }
 }
 

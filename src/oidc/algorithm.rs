@@ -16,7 +16,7 @@ pub enum SigningAlgorithm {
     /// ECDSA with P-256 and SHA-256.
     #[serde(rename = "ES256")]
     Es256,
-    /// EdDSA with Ed25519.
+    /// `EdDSA` with Ed25519.
     #[serde(rename = "EdDSA")]
     EdDsa,
 }

@@ -142,9 +142,7 @@ fn check_response_mode(
         Some(_) => Err(OAuthError::invalid_request(
             "response_mode is not one that this client is registered for: see response_modes in its registration",
         )),
-        None => Err(OAuthError::invalid_request(
-            "response_mode must be query",
-        )),
+        None => Err(OAuthError::invalid_request("response_mode must be query")),
     }
 }
 
@@ -178,12 +176,12 @@ fn check_unsupported(raw: &RawAuthorizationRequest<'_>) -> Result<(), OAuthError
     Ok(())
 }
 
-fn check_scope(
-    client: &Client,
-    raw: &RawAuthorizationRequest<'_>,
-) -> Result<ScopeSet, OAuthError> {
+fn check_scope(client: &Client, raw: &RawAuthorizationRequest<'_>) -> Result<ScopeSet, OAuthError> {
     let asked = raw.one("scope")?.ok_or_else(|| {
-        OAuthError::new(ErrorCode::InvalidScope, "scope is missing: it must contain openid")
+        OAuthError::new(
+            ErrorCode::InvalidScope,
+            "scope is missing: it must contain openid",
+        )
     })?;
     let asked = ScopeSet::parse(asked)
         .map_err(|error| OAuthError::new(ErrorCode::InvalidScope, error.to_string()))?;
@@ -199,7 +197,10 @@ fn check_scope(
 /// Every sign-in is fresh, so only `none`, which forbids one, needs an answer of its own.
 fn check_prompt(raw: &RawAuthorizationRequest<'_>) -> Result<(), OAuthError> {
     let prompt = raw.one("prompt")?.unwrap_or_default();
-    let values: Vec<&str> = prompt.split(' ').filter(|value| !value.is_empty()).collect();
+    let values: Vec<&str> = prompt
+        .split(' ')
+        .filter(|value| !value.is_empty())
+        .collect();
     if values == ["none"] {
         return Err(OAuthError::new(
             ErrorCode::LoginRequired,
@@ -217,7 +218,13 @@ fn check_prompt(raw: &RawAuthorizationRequest<'_>) -> Result<(), OAuthError> {
         })?;
     }
     for without_effect in [
-        "display", "ui_locales", "claims_locales", "login_hint", "acr_values", "id_token_hint", "claims",
+        "display",
+        "ui_locales",
+        "claims_locales",
+        "login_hint",
+        "acr_values",
+        "id_token_hint",
+        "claims",
     ] {
         raw.one(without_effect)?;
     }
@@ -248,6 +255,8 @@ fn check_code_challenge(
         ));
     }
     CodeChallenge::parse(challenge).map(Some).ok_or_else(|| {
-        OAuthError::invalid_request("code_challenge must be 43 characters of base64url without padding")
+        OAuthError::invalid_request(
+            "code_challenge must be 43 characters of base64url without padding",
+        )
     })
 }

@@ -79,10 +79,17 @@ impl fmt::Debug for ClientSecretHash {
 }
 
 mod hexadecimal {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::fmt::Write as _;
+
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(hash: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
-        let text: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut text = String::with_capacity(64);
+        for byte in hash {
+            write!(text, "{byte:02x}").map_err(S::Error::custom)?;
+        }
         to.serialize_str(&text)
     }
 
@@ -140,7 +147,10 @@ impl ClientCredentials {
     /// Stands in for an unknown client, so that an unknown identifier costs the same comparison as a wrong secret.
     pub fn compare_with_nothing(&self) -> InvalidClient {
         let nothing = ClientSecretHash([0; 32]);
-        let _ = self.secret.as_ref().map(|secret| nothing.is_hash_of(secret));
+        let _ = self
+            .secret
+            .as_ref()
+            .map(|secret| nothing.is_hash_of(secret));
         InvalidClient
     }
 }
@@ -175,6 +185,7 @@ pub enum CodeProtection {
 
 /// A registered relying party. Only `ClientMetadata::admit` makes one, so whatever it holds is consistent.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the names of RFC 7591")]
 pub struct Client {
     pub(super) client_id: ClientId,
     pub(super) client_name: Option<String>,
@@ -345,6 +356,8 @@ impl Client {
             None => self.method == AuthenticationMethod::None,
         };
         let proven = self.enabled && credentials.method == self.method && secret_fits;
-        proven.then_some(AuthenticatedClient(self)).ok_or(InvalidClient)
+        proven
+            .then_some(AuthenticatedClient(self))
+            .ok_or(InvalidClient)
     }
 }

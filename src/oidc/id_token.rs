@@ -39,8 +39,28 @@ pub struct IdTokenClaims<'a> {
 
 /// Claim names that an ID token or a userinfo answer gives a meaning of its own: no mapping may use them.
 pub const RESERVED_CLAIMS: [&str; 22] = [
-    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "acr", "amr", "azp",
-    "at_hash", "c_hash", "s_hash", "sid", "cnf", "events", "scope", "client_id", "act", "may_act",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "auth_time",
+    "nonce",
+    "acr",
+    "amr",
+    "azp",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "sid",
+    "cnf",
+    "events",
+    "scope",
+    "client_id",
+    "act",
+    "may_act",
 ];
 
 /// The granted claims as members of the token.
@@ -67,7 +87,10 @@ mod tests {
     fn at_hash_is_the_left_half() {
         // OpenID Connect Core appendix A.3 (its access token and at_hash).
         assert_eq!(
-            at_hash(SigningAlgorithm::Rs256, "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"),
+            at_hash(
+                SigningAlgorithm::Rs256,
+                "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"
+            ),
             "77QmUPtjPfzWtF2AnpK9RQ"
         );
         assert_eq!(at_hash(SigningAlgorithm::EdDsa, "x").len(), 43);

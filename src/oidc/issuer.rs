@@ -26,7 +26,9 @@ pub enum IssuerError {
     #[error("it must have no query, no fragment, no user name and no trailing slash")]
     ForbiddenPart,
     /// The URL has another canonical spelling: comparing strings would fail.
-    #[error("it must be written in its canonical form (lower-case host, no default port, no dot segments)")]
+    #[error(
+        "it must be written in its canonical form (lower-case host, no default port, no dot segments)"
+    )]
     NotCanonical,
 }
 

@@ -97,10 +97,14 @@ pub enum MetadataError {
     #[error("{0} needs a secret: set client_secret or client_secret_file")]
     NoSecret(&'static str),
     /// A public client with a secret.
-    #[error("token_endpoint_auth_method = \"none\" and a client secret contradict each other: remove one")]
+    #[error(
+        "token_endpoint_auth_method = \"none\" and a client secret contradict each other: remove one"
+    )]
     NeedlessSecret,
     /// A public client without PKCE.
-    #[error("a public client (token_endpoint_auth_method = \"none\") cannot do without PKCE: remove require_pkce = false")]
+    #[error(
+        "a public client (token_endpoint_auth_method = \"none\") cannot do without PKCE: remove require_pkce = false"
+    )]
     PublicWithoutPkce,
     /// No `openid` in `scope`.
     #[error("scope must contain openid")]
@@ -112,10 +116,14 @@ pub enum MetadataError {
     #[error("upstream = \"{0}\" does not exist: name one of {1}")]
     UpstreamUnknown(String, String),
     /// An algorithm without a live key.
-    #[error("id_token_signed_response_alg = \"{0}\" has no signing key: add it to signing_algorithms in [keys]")]
+    #[error(
+        "id_token_signed_response_alg = \"{0}\" has no signing key: add it to signing_algorithms in [keys]"
+    )]
     Algorithm(SigningAlgorithm),
     /// Several hosts and no sector.
-    #[error("redirect_uris have several hosts, or none: set sector_identifier to the host that pairwise subjects belong to")]
+    #[error(
+        "redirect_uris have several hosts, or none: set sector_identifier to the host that pairwise subjects belong to"
+    )]
     SectorMissing,
     /// A sector that is no host name.
     #[error("sector_identifier must be a host name")]

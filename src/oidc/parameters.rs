@@ -32,7 +32,10 @@ impl Parameters {
     /// [`ParametersError`]; unknown parameters and empty values are no errors.
     pub fn parse(encoded: &[u8]) -> Result<Self, ParametersError> {
         let mut pairs = Vec::new();
-        for pair in encoded.split(|&byte| byte == b'&').filter(|p| !p.is_empty()) {
+        for pair in encoded
+            .split(|&byte| byte == b'&')
+            .filter(|p| !p.is_empty())
+        {
             if pairs.len() == MAX_PARAMETERS {
                 return Err(ParametersError::TooMany);
             }
@@ -55,7 +58,9 @@ impl Parameters {
         if values.next().is_some() {
             return Err(Repeated(name));
         }
-        Ok(first.map(|(_, value)| value.as_str()).filter(|v| !v.is_empty()))
+        Ok(first
+            .map(|(_, value)| value.as_str())
+            .filter(|v| !v.is_empty()))
     }
 }
 

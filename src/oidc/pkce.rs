@@ -26,7 +26,12 @@ impl CodeChallenge {
 
     /// Whether `verifier` answers this challenge, in constant time. RFC 7636 section 4.6.
     pub fn is_answered_by(&self, verifier: &CodeVerifier) -> bool {
-        verifier.challenge().0.as_bytes().ct_eq(self.0.as_bytes()).into()
+        verifier
+            .challenge()
+            .0
+            .as_bytes()
+            .ct_eq(self.0.as_bytes())
+            .into()
     }
 
     /// The challenge as it is sent.
@@ -79,7 +84,8 @@ mod tests {
     #[test]
     fn the_example_of_rfc_7636_appendix_b() {
         let verifier = CodeVerifier::parse("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
-        let challenge = CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap();
+        let challenge =
+            CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap();
         assert!(challenge.is_answered_by(&verifier));
         let other = CodeVerifier::from_random(&[1; 32]);
         assert!(!challenge.is_answered_by(&other));

@@ -44,7 +44,9 @@ pub enum RedirectUriError {
     #[error("it must have no fragment, no user name and no wildcard")]
     ForbiddenPart,
     /// A query parameter that the response itself uses.
-    #[error("its query must not use a parameter name of the response (code, state, iss, error ...)")]
+    #[error(
+        "its query must not use a parameter name of the response (code, state, iss, error ...)"
+    )]
     ResponseParameter,
     /// A scheme that this type of application may not use.
     #[error(
@@ -131,10 +133,7 @@ impl<'a> Loopback<'a> {
             let rest = text.strip_prefix("http://")?.strip_prefix(host)?;
             let after_port = match rest.strip_prefix(':') {
                 Some(port_and_rest) => {
-                    let digits = port_and_rest
-                        .bytes()
-                        .take_while(u8::is_ascii_digit)
-                        .count();
+                    let digits = port_and_rest.bytes().take_while(u8::is_ascii_digit).count();
                     let (port, after) = port_and_rest.split_at(digits);
                     port.parse::<u16>().ok().filter(|&port| port > 0)?;
                     after
@@ -171,7 +170,10 @@ mod tests {
             ("https://app.example.sg/#", RedirectUriError::ForbiddenPart),
             ("https://*.example.sg/", RedirectUriError::ForbiddenPart),
             ("https://a@example.sg/", RedirectUriError::ForbiddenPart),
-            ("https://app.example.sg/?state=1", RedirectUriError::ResponseParameter),
+            (
+                "https://app.example.sg/?state=1",
+                RedirectUriError::ResponseParameter,
+            ),
             ("http://app.example.sg/", RedirectUriError::Scheme),
             ("javascript:alert(1)", RedirectUriError::Scheme),
             ("sg.example.app:/callback", RedirectUriError::Scheme),
@@ -184,7 +186,11 @@ mod tests {
     #[test]
     fn a_presented_uri_is_equal_byte_for_byte() {
         let registered = RedirectUri::register("https://app.example.sg/callback", Web).unwrap();
-        assert!(registered.admits("https://app.example.sg/callback", Web).is_some());
+        assert!(
+            registered
+                .admits("https://app.example.sg/callback", Web)
+                .is_some()
+        );
         for near_miss in [
             "https://app.example.sg/callback/",
             "https://app.example.sg/callback?",
@@ -194,15 +200,26 @@ mod tests {
             "https://app.example.sg.evil.example/callback",
         ] {
             assert!(registered.admits(near_miss, Web).is_none(), "{near_miss}");
-            assert!(registered.admits(near_miss, Native).is_none(), "{near_miss}");
+            assert!(
+                registered.admits(near_miss, Native).is_none(),
+                "{near_miss}"
+            );
         }
     }
 
     #[test]
     fn only_the_loopback_port_of_a_native_application_may_differ() {
         let registered = RedirectUri::register("http://127.0.0.1/callback", Native).unwrap();
-        assert!(registered.admits("http://127.0.0.1:49152/callback", Native).is_some());
-        assert!(registered.admits("http://127.0.0.1:49152/callback", Web).is_none());
+        assert!(
+            registered
+                .admits("http://127.0.0.1:49152/callback", Native)
+                .is_some()
+        );
+        assert!(
+            registered
+                .admits("http://127.0.0.1:49152/callback", Web)
+                .is_none()
+        );
         for near_miss in [
             "http://127.0.0.1:49152/other",
             "http://127.0.0.1:49152/callback?a=b",
@@ -214,10 +231,17 @@ mod tests {
             "http://[::1]:49152/callback",
             "https://127.0.0.1:49152/callback",
         ] {
-            assert!(registered.admits(near_miss, Native).is_none(), "{near_miss}");
+            assert!(
+                registered.admits(near_miss, Native).is_none(),
+                "{near_miss}"
+            );
         }
         let localhost = RedirectUri::register("http://localhost/callback", Native).unwrap();
-        assert!(localhost.admits("http://localhost:1/callback", Native).is_none());
+        assert!(
+            localhost
+                .admits("http://localhost:1/callback", Native)
+                .is_none()
+        );
     }
 
     proptest! {

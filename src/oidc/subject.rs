@@ -65,6 +65,9 @@ impl PairwiseSecret {
 
     /// The identifier of a person at one upstream for an audience: a keyed derivation, so neither the upstream's
     /// value nor a link between two sectors can be found from it.
+    ///
+    /// # Panics
+    /// Never: HMAC takes a key of any length.
     pub fn derive(
         &self,
         audience: &Audience,
@@ -76,9 +79,12 @@ impl PairwiseSecret {
             Audience::Sector(sector) => sector.as_str(),
             Audience::Everyone => "",
         };
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
-            .expect("HMAC takes a key of any length");
-        for (index, part) in [sector, upstream_issuer, upstream_subject].iter().enumerate() {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        for (index, part) in [sector, upstream_issuer, upstream_subject]
+            .iter()
+            .enumerate()
+        {
             if index > 0 {
                 mac.update(&[0]);
             }
@@ -117,15 +123,22 @@ mod tests {
     #[test]
     fn the_same_person_is_the_same_in_one_sector_and_another_elsewhere() {
         let secret = PairwiseSecret::new([7; 32]);
-        let derive = |audience: &Audience, sub| secret.derive(audience, "https://sgid.example/v2", sub);
+        let derive =
+            |audience: &Audience, sub| secret.derive(audience, "https://sgid.example/v2", sub);
         let one = derive(&sector("a.example"), "u=1");
         assert_eq!(one, derive(&sector("A.example"), "u=1"));
         assert_ne!(one, derive(&sector("b.example"), "u=1"));
         assert_ne!(one, derive(&sector("a.example"), "u=2"));
         assert_ne!(one, derive(&Audience::Everyone, "u=1"));
-        assert_ne!(one, secret.derive(&sector("a.example"), "https://other.example/v2", "u=1"));
+        assert_ne!(
+            one,
+            secret.derive(&sector("a.example"), "https://other.example/v2", "u=1")
+        );
         let other_secret = PairwiseSecret::new([8; 32]);
-        assert_ne!(one, other_secret.derive(&sector("a.example"), "https://sgid.example/v2", "u=1"));
+        assert_ne!(
+            one,
+            other_secret.derive(&sector("a.example"), "https://sgid.example/v2", "u=1")
+        );
     }
 
     #[test]
@@ -133,6 +146,9 @@ mod tests {
         let secret = PairwiseSecret::new([7; 32]);
         let subject = secret.derive(&sector("a.example"), "https://sgid.example/v2", "u=1");
         // python3: hmac.new(b"\x07"*32, b"a.example\0https://sgid.example/v2\0u=1", "sha256")
-        assert_eq!(subject.as_str(), "CEQ7OGaCtQmER-vi6gFhNoiop_W9NrsX6Lvdg46wG2U");
+        assert_eq!(
+            subject.as_str(),
+            "CEQ7OGaCtQmER-vi6gFhNoiop_W9NrsX6Lvdg46wG2U"
+        );
     }
 }

@@ -8,9 +8,9 @@ use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::cookies;
 use super::error::{AuthorizeError, PageFault, see_other};
 use super::incoming::{self, ClientAddress};
-use super::cookies;
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
 use crate::login::{Login, UpstreamAttempt};
@@ -45,7 +45,12 @@ async fn admit(
     let raw = RawAuthorizationRequest::new(&parameters);
     let client = client(bridge, &raw, now).await?;
     let return_to = client
-        .return_address(raw.redirect_uri()?, raw.response_mode()?, raw.state()?, &bridge.issuer)
+        .return_address(
+            raw.redirect_uri()?,
+            raw.response_mode()?,
+            raw.state()?,
+            &bridge.issuer,
+        )
         .map_err(AuthorizeError::page)?;
     let admitted = client
         .admit(&raw, return_to.clone())
@@ -92,7 +97,12 @@ impl Begun {
     /// Hands the browser the cookie without which it cannot come back.
     pub(super) fn bind(&self, bridge: &Bridge, response: &mut HttpResponse) {
         let life = kept_for(bridge);
-        let _ = response.add_cookie(&cookies::set(&bridge.issuer, &self.state, &self.cookie, life));
+        let _ = response.add_cookie(&cookies::set(
+            &bridge.issuer,
+            &self.state,
+            &self.cookie,
+            life,
+        ));
     }
 }
 

@@ -29,7 +29,9 @@ async fn take_up(bridge: &Bridge, request: &HttpRequest) -> Result<HttpResponse,
     let now = bridge.clock.now();
     let parameters = incoming::query(request)?;
     let no_login = || AuthorizeError::page(PageFault::NoLogin);
-    let state = parameters.one("state")?.and_then(Bearer::<LoginState>::parse);
+    let state = parameters
+        .one("state")?
+        .and_then(Bearer::<LoginState>::parse);
     let state = state.ok_or_else(no_login)?;
     let cookie = cookies::find(&bridge.issuer, request, &state).ok_or_else(no_login)?;
     let answer = UpstreamAnswer::parse(&parameters)?;
@@ -51,9 +53,14 @@ async fn resume(
     now: Timestamp,
 ) -> Result<HttpResponse, AuthorizeError> {
     let changed = || AuthorizeError::page(PageFault::ClientChanged);
-    let client = bridge.clients.find(&bridge.store, login.client_id(), now).await?;
+    let client = bridge
+        .clients
+        .find(&bridge.store, login.client_id(), now)
+        .await?;
     let client = client.ok_or_else(changed)?;
-    let return_to = login.return_address(&client, &bridge.issuer).ok_or_else(changed)?;
+    let return_to = login
+        .return_address(&client, &bridge.issuer)
+        .ok_or_else(changed)?;
     if !login.is_in_time(bridge.lifetimes.login, now) {
         return offer_fresh_start(bridge, request, login, &client, &return_to).await;
     }
@@ -72,7 +79,11 @@ async fn resume(
     let code = Bearer::<AuthorizationCode>::generate(&mut randomness());
     bridge
         .store
-        .put_code(&code, &grant, now.after(bridge.lifetimes.authorization_code))
+        .put_code(
+            &code,
+            &grant,
+            now.after(bridge.lifetimes.authorization_code),
+        )
         .await
         .map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?;
     tracing::info!(target: "sgid_bridge::audit", event = "login", outcome = "granted", client.id = %client.client_id(), subject = grant.subject().as_str(), request.id = RequestId::of(request), "a person logged in");

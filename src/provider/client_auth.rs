@@ -31,9 +31,11 @@ pub(super) fn credentials(
             .into());
         }
         (Some(header), None) => {
-            let (id, secret) = header.to_str().ok().and_then(basic).ok_or(
-                TokenError::InvalidClient { challenge: true },
-            )?;
+            let (id, secret) = header
+                .to_str()
+                .ok()
+                .and_then(basic)
+                .ok_or(TokenError::InvalidClient { challenge: true })?;
             if named.is_some_and(|named| named != id) {
                 return Err(OAuthError::invalid_request(
                     "client_id in the form and in the Authorization header differ",
@@ -52,7 +54,11 @@ pub(super) fn credentials(
                 Some(_) => AuthenticationMethod::ClientSecretPost,
                 None => AuthenticationMethod::None,
             };
-            (method, id.to_owned(), secret.map(|secret| Zeroizing::new(secret.to_owned())))
+            (
+                method,
+                id.to_owned(),
+                secret.map(|secret| Zeroizing::new(secret.to_owned())),
+            )
         }
     };
     Ok(ClientCredentials {

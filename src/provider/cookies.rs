@@ -31,7 +31,12 @@ pub(super) fn set(
 
 /// The same cookie, taken away.
 pub(super) fn remove(issuer: &Issuer, state: &Bearer<LoginState>) -> Cookie<'static> {
-    build(issuer, name(issuer, state), String::new(), CookieDuration::ZERO)
+    build(
+        issuer,
+        name(issuer, state),
+        String::new(),
+        CookieDuration::ZERO,
+    )
 }
 
 /// The value that this browser holds for a login.
@@ -62,12 +67,7 @@ pub(super) fn surplus(issuer: &Issuer, request: &HttpRequest) -> Vec<Cookie<'sta
         .collect()
 }
 
-fn build(
-    issuer: &Issuer,
-    name: String,
-    value: String,
-    life: CookieDuration,
-) -> Cookie<'static> {
+fn build(issuer: &Issuer, name: String, value: String, life: CookieDuration) -> Cookie<'static> {
     Cookie::build(name, value)
         .path("/")
         .http_only(true)

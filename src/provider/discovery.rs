@@ -23,6 +23,7 @@ pub async fn discovery(bridge: Data<Bridge>) -> HttpResponse {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the members of the standard")]
 struct Metadata<'a> {
     issuer: &'a Issuer,
     authorization_endpoint: String,
@@ -87,5 +88,12 @@ impl<'a> Metadata<'a> {
 }
 
 const ALWAYS_IN_TOKENS: [&str; 8] = [
-    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "nonce",
+    "at_hash",
 ];

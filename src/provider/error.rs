@@ -517,7 +517,12 @@ impl BearerError {
                 Some(Box::new(cause)),
             ),
         };
-        log("userinfo", &error.to_string(), cause.as_deref(), &RequestId::of(request));
+        log(
+            "userinfo",
+            &error.to_string(),
+            cause.as_deref(),
+            &RequestId::of(request),
+        );
         let mut response = HttpResponse::build(status);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((RETRY_AFTER, RETRY_SECONDS));
@@ -565,7 +570,13 @@ fn log(surface: &'static str, answer: &str, cause: Option<&dyn Error>, reference
                 chain = format!("{chain}: {deeper}");
                 source = deeper.source();
             }
-            tracing::error!(surface, answer, cause = chain, request.id = reference, "failed");
+            tracing::error!(
+                surface,
+                answer,
+                cause = chain,
+                request.id = reference,
+                "failed"
+            );
         }
     }
 }

@@ -60,7 +60,11 @@ async fn redeem(
     let found = found.ok_or_else(invalid_grant)?;
     let redeemed = found
         .grant
-        .redeem(&client, presented.redirect_uri, presented.code_verifier.as_ref())
+        .redeem(
+            &client,
+            presented.redirect_uri,
+            presented.code_verifier.as_ref(),
+        )
         .map_err(explain)?;
     let access_token = Bearer::<AccessToken>::generate(&mut randomness());
     let expires_at = now.after(bridge.lifetimes.access_token);
@@ -111,7 +115,10 @@ impl<'a> Presented<'a> {
                 .into());
             }
             None => {
-                return Err(OAuthError::invalid_request("grant_type is missing: it must be authorization_code").into());
+                return Err(OAuthError::invalid_request(
+                    "grant_type is missing: it must be authorization_code",
+                )
+                .into());
             }
         }
         let code = form

@@ -32,7 +32,10 @@ async fn claims(
     let token = bearer(request, payload).await?;
     let access = bridge.store.find_access_token(&token, now).await?;
     let access = access.ok_or(BearerError::Invalid)?;
-    let client = bridge.clients.find(&bridge.store, &access.client_id, now).await?;
+    let client = bridge
+        .clients
+        .find(&bridge.store, &access.client_id, now)
+        .await?;
     if !client.is_some_and(|client| client.is_enabled()) {
         return Err(BearerError::Invalid);
     }
@@ -53,10 +56,12 @@ async fn bearer(
         ));
     }
     let in_header = request.headers().get(AUTHORIZATION);
-    let has_form = *request.method() == Method::POST && request.headers().contains_key(CONTENT_TYPE);
-    let form = match has_form {
-        true => Some(incoming::form(request, payload).await?),
-        false => None,
+    let has_form =
+        *request.method() == Method::POST && request.headers().contains_key(CONTENT_TYPE);
+    let form = if has_form {
+        Some(incoming::form(request, payload).await?)
+    } else {
+        None
     };
     let in_form = match &form {
         Some(form) => form.one("access_token")?,

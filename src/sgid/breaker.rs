@@ -21,9 +21,13 @@ impl Breaker {
     }
 
     pub(super) fn record_failure(&self, now: Timestamp) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let failures = self
+            .failures
+            .fetch_add(1, Ordering::Relaxed)
+            .saturating_add(1);
         if failures >= FAILURES {
-            self.open_until.store(now.after(PAUSE).seconds(), Ordering::Relaxed);
+            self.open_until
+                .store(now.after(PAUSE).seconds(), Ordering::Relaxed);
         }
     }
 
@@ -49,7 +53,10 @@ mod tests {
         let later = start.after(PAUSE);
         assert!(!breaker.is_open(later));
         breaker.record_failure(later);
-        assert!(breaker.is_open(later), "a failed trial opens it again at once");
+        assert!(
+            breaker.is_open(later),
+            "a failed trial opens it again at once"
+        );
         breaker.record_success();
         assert!(!breaker.is_open(later));
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::fetch::Http;
-use super::{Distrust, SgidError, Sgid, Step};
+use super::{Distrust, Sgid, SgidError, Step};
 use crate::login::UpstreamAttempt;
 use crate::oidc::json;
 
@@ -29,14 +29,17 @@ impl Sgid {
             ("client_secret", self.client_secret.expose()),
             ("code_verifier", attempt.code_verifier.expose()),
         ];
-        let answer = self.http().post_form(Step::Token, &self.token_endpoint, &form).await?;
+        let answer = self
+            .http()
+            .post_form(Step::Token, &self.token_endpoint, &form)
+            .await?;
         let distrust = |reason| SgidError::Untrusted {
             step: Step::Token,
             reason,
         };
         let members = json::parse_object(&answer).map_err(|_| distrust(Distrust::NotJson))?;
-        let tokens: Tokens = serde_json::from_value(members.into())
-            .map_err(|_| distrust(Distrust::Member))?;
+        let tokens: Tokens =
+            serde_json::from_value(members.into()).map_err(|_| distrust(Distrust::Member))?;
         let usable = !tokens.access_token.is_empty()
             && tokens.access_token.bytes().all(|c| c.is_ascii_graphic());
         usable.then_some(tokens).ok_or(distrust(Distrust::Member))

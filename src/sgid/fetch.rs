@@ -27,7 +27,7 @@ impl Http {
             .tls_version_min(tls::Version::TLS_1_2)
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
             .timeout(timeout)
-            .pool_idle_timeout(Duration::from_secs(60));
+            .pool_idle_timeout(Duration::from_mins(1));
         if let Some(pem) = ca_certificate {
             builder = builder.tls_certs_merge([Certificate::from_pem(pem)?]);
         }

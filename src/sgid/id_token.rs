@@ -9,7 +9,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
-use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm};
+use openidconnect::core::{
+    CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm,
+};
 use openidconnect::{ClientId, IssuerUrl, Nonce};
 use serde_json::{Map, Value};
 
@@ -23,9 +25,9 @@ use crate::oidc::id_token::at_hash;
 use crate::oidc::json;
 
 /// How far sgID's clock may be from ours.
-const LEEWAY: Duration = Duration::from_secs(60);
+const LEEWAY: Duration = Duration::from_mins(1);
 /// How old a token may be: it was made for the request that brought it.
-const MAX_AGE: Duration = Duration::from_secs(600);
+const MAX_AGE: Duration = Duration::from_mins(10);
 const MAX_BYTES: usize = 16 * 1024;
 const MAX_SUBJECT_BYTES: usize = 255;
 /// Header members that name, hold or change a key or its use: none of them is sgID's.
@@ -159,7 +161,9 @@ impl<'a> Unverified<'a> {
             return Err(Distrust::Compact);
         }
         let decode = |part: &str| {
-            let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Distrust::Compact)?;
+            let bytes = URL_SAFE_NO_PAD
+                .decode(part)
+                .map_err(|_| Distrust::Compact)?;
             json::parse_object(&bytes).map_err(|_| Distrust::NotJson)
         };
         let header = decode(header)?;
@@ -167,9 +171,14 @@ impl<'a> Unverified<'a> {
             return Err(Distrust::Algorithm);
         }
         let is_foreign_type = header.get("typ").is_some_and(|typ| {
-            !typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"))
+            !typ.as_str()
+                .is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"))
         });
-        if is_foreign_type || REFUSED_HEADERS.iter().any(|name| header.contains_key(*name)) {
+        if is_foreign_type
+            || REFUSED_HEADERS
+                .iter()
+                .any(|name| header.contains_key(*name))
+        {
             return Err(Distrust::Header);
         }
         let kid = match header.get("kid") {
@@ -193,7 +202,12 @@ mod tests {
 
     fn token(header: &str) -> String {
         let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
-        format!("{}.{}.{}", encode(header), encode("{}"), encode("signature"))
+        format!(
+            "{}.{}.{}",
+            encode(header),
+            encode("{}"),
+            encode("signature")
+        )
     }
 
     fn refusal(header: &str) -> Option<Distrust> {
@@ -205,11 +219,26 @@ mod tests {
         assert_eq!(refusal(r#"{"alg":"RS256","kid":"1","typ":"JWT"}"#), None);
         assert_eq!(refusal(r#"{"alg":"none"}"#), Some(Distrust::Algorithm));
         assert_eq!(refusal(r#"{"alg":"HS256"}"#), Some(Distrust::Algorithm));
-        assert_eq!(refusal(r#"{"alg":"RS256","crit":["exp"]}"#), Some(Distrust::Header));
-        assert_eq!(refusal(r#"{"alg":"RS256","jwk":{}}"#), Some(Distrust::Header));
-        assert_eq!(refusal(r#"{"alg":"RS256","typ":"logout+jwt"}"#), Some(Distrust::Header));
-        assert_eq!(refusal(r#"{"alg":"RS256","alg":"none"}"#), Some(Distrust::NotJson));
-        assert_eq!(refusal(r#"{"alg":"RS256","kid":1}"#), Some(Distrust::Header));
+        assert_eq!(
+            refusal(r#"{"alg":"RS256","crit":["exp"]}"#),
+            Some(Distrust::Header)
+        );
+        assert_eq!(
+            refusal(r#"{"alg":"RS256","jwk":{}}"#),
+            Some(Distrust::Header)
+        );
+        assert_eq!(
+            refusal(r#"{"alg":"RS256","typ":"logout+jwt"}"#),
+            Some(Distrust::Header)
+        );
+        assert_eq!(
+            refusal(r#"{"alg":"RS256","alg":"none"}"#),
+            Some(Distrust::NotJson)
+        );
+        assert_eq!(
+            refusal(r#"{"alg":"RS256","kid":1}"#),
+            Some(Distrust::Header)
+        );
     }
 
     proptest! {

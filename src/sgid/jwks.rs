@@ -16,9 +16,9 @@ use crate::clock::Timestamp;
 use crate::oidc::json;
 
 /// How long a set is used without asking again.
-const FRESH: Duration = Duration::from_secs(3_600);
+const FRESH: Duration = Duration::from_hours(1);
 /// How long an unknown key must wait for the next question.
-const COOLDOWN: Duration = Duration::from_secs(60);
+const COOLDOWN: Duration = Duration::from_mins(1);
 const MAX_KEYS: usize = 32;
 const MIN_MODULUS_BYTES: usize = 256;
 
@@ -60,7 +60,7 @@ impl Jwks {
         let is_fresh = state
             .fetched_at
             .is_some_and(|at| now.since(at) < FRESH && at <= now.after(FRESH));
-        if !is_fresh && !(state.cools_down(now) && !state.keys.is_empty()) {
+        if !is_fresh && (state.keys.is_empty() || !state.cools_down(now)) {
             let outcome = self.ask(http, now, &mut state).await;
             if state.keys.is_empty() {
                 outcome?;
@@ -100,7 +100,8 @@ impl Jwks {
 
 impl State {
     fn cools_down(&self, now: Timestamp) -> bool {
-        self.asked_at.is_some_and(|at| now.since(at) < COOLDOWN && at <= now)
+        self.asked_at
+            .is_some_and(|at| now.since(at) < COOLDOWN && at <= now)
     }
 }
 

@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use josekit::jwe::{
-    self, A128GCMKW, A128KW, A256GCMKW, A256KW, Dir, JweDecrypter,
-};
+use josekit::jwe::{self, A128GCMKW, A128KW, A256GCMKW, A256KW, Dir, JweDecrypter};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -66,7 +64,11 @@ impl Sealed {
         wanted: &BTreeSet<&str>,
     ) -> Result<Option<Self>, Distrust> {
         let mut members = json::parse_object(userinfo).map_err(|_| Distrust::NotJson)?;
-        if !members.get("sub").and_then(Value::as_str).is_some_and(|sub| subject.is(sub)) {
+        if !members
+            .get("sub")
+            .and_then(Value::as_str)
+            .is_some_and(|sub| subject.is(sub))
+        {
             return Err(Distrust::Subject);
         }
         let mut take = |name| members.remove(name).filter(|value| !value.is_null());
@@ -155,7 +157,9 @@ impl<'a> CheckedJwe<'a> {
         if text.len() > MAX_JWE_BYTES || encrypted_key.len() > MAX_ENCRYPTED_KEY_CHARACTERS {
             return Err(Distrust::TooLarge);
         }
-        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| Distrust::Compact)?;
+        let header = URL_SAFE_NO_PAD
+            .decode(header)
+            .map_err(|_| Distrust::Compact)?;
         let header = json::parse_object(&header).map_err(|_| Distrust::NotJson)?;
         check_header_members(&header)?;
         let member = |name| header.get(name).and_then(Value::as_str);
@@ -208,7 +212,11 @@ fn check_key_wrapping(header: &Map<String, Value>, wraps_with_gcm: bool) -> Resu
         Some(text) => decoded_length(text).map(Some),
         None => Ok(None),
     };
-    let expected = if wraps_with_gcm { (Some(12), Some(16)) } else { (None, None) };
+    let expected = if wraps_with_gcm {
+        (Some(12), Some(16))
+    } else {
+        (None, None)
+    };
     if (length("iv")?, length("tag")?) == expected {
         Ok(())
     } else {
@@ -228,7 +236,11 @@ fn open_block_key(text: &str, keys: &PrivateKeys) -> Result<BlockKey, Distrust> 
     };
     let mut refusal = Distrust::Decryption;
     for key in keys.candidates(jwe.kid.as_deref()) {
-        let decrypter = if with_sha_256 { &key.oaep_256 } else { &key.oaep };
+        let decrypter = if with_sha_256 {
+            &key.oaep_256
+        } else {
+            &key.oaep
+        };
         match jwe.decrypt(decrypter) {
             Ok(plaintext) => return BlockKey::parse(&plaintext),
             Err(error) => refusal = error,
@@ -270,8 +282,12 @@ impl BlockKey {
             ("dir", length) if length == key_bytes && jwe.encrypted_key_characters == 0 => {
                 Ok(Box::new(Dir.decrypter_from_bytes(key).map_err(refused)?))
             }
-            ("A128GCMKW", 16) => Ok(Box::new(A128GCMKW.decrypter_from_bytes(key).map_err(refused)?)),
-            ("A256GCMKW", 32) => Ok(Box::new(A256GCMKW.decrypter_from_bytes(key).map_err(refused)?)),
+            ("A128GCMKW", 16) => Ok(Box::new(
+                A128GCMKW.decrypter_from_bytes(key).map_err(refused)?,
+            )),
+            ("A256GCMKW", 32) => Ok(Box::new(
+                A256GCMKW.decrypter_from_bytes(key).map_err(refused)?,
+            )),
             ("A128KW", 16) => Ok(Box::new(A128KW.decrypter_from_bytes(key).map_err(refused)?)),
             ("A256KW", 32) => Ok(Box::new(A256KW.decrypter_from_bytes(key).map_err(refused)?)),
             ("dir" | "A128GCMKW" | "A256GCMKW" | "A128KW" | "A256KW", _) => Err(Distrust::BlockKey),
@@ -303,8 +319,14 @@ mod tests {
 
     #[test]
     fn known_fields_open() {
-        assert_eq!(open_field(DIR_128, &counting_key(16)).unwrap(), "SAMPLE PERSON ONE");
-        assert_eq!(open_field(WRAPPED_128, &counting_key(16)).unwrap(), "SAMPLE PERSON ONE");
+        assert_eq!(
+            open_field(DIR_128, &counting_key(16)).unwrap(),
+            "SAMPLE PERSON ONE"
+        );
+        assert_eq!(
+            open_field(WRAPPED_128, &counting_key(16)).unwrap(),
+            "SAMPLE PERSON ONE"
+        );
         assert_eq!(
             open_field(DIR_256, &counting_key(32)).unwrap(),
             "1 EXAMPLE STREET\n#01-01\nSINGAPORE 000001"
@@ -313,8 +335,14 @@ mod tests {
 
     #[test]
     fn a_field_does_not_open_with_a_key_of_another_length() {
-        assert_eq!(open_field(DIR_256, &counting_key(16)), Err(Distrust::BlockKey));
-        assert_eq!(open_field(WRAPPED_128, &counting_key(32)), Err(Distrust::BlockKey));
+        assert_eq!(
+            open_field(DIR_256, &counting_key(16)),
+            Err(Distrust::BlockKey)
+        );
+        assert_eq!(
+            open_field(WRAPPED_128, &counting_key(32)),
+            Err(Distrust::BlockKey)
+        );
     }
 
     #[test]
@@ -322,18 +350,30 @@ mod tests {
         let mut altered = DIR_128.to_owned();
         let place = altered.rfind(".vl3").unwrap() - 2;
         altered.replace_range(place..=place, "Q");
-        assert_eq!(open_field(&altered, &counting_key(16)), Err(Distrust::Decryption));
+        assert_eq!(
+            open_field(&altered, &counting_key(16)),
+            Err(Distrust::Decryption)
+        );
     }
 
     #[test]
     fn short_tags_and_vectors_are_refused_before_the_library_sees_them() {
         let (rest, tag) = DIR_128.rsplit_once('.').unwrap();
         let short_tag = format!("{rest}.{}", &tag[..6]);
-        assert_eq!(open_field(&short_tag, &counting_key(16)), Err(Distrust::Compact));
+        assert_eq!(
+            open_field(&short_tag, &counting_key(16)),
+            Err(Distrust::Compact)
+        );
         let short_iv = DIR_128.replace("R5uPo6x05v7g6PAv", "R5uPo6w");
-        assert_eq!(open_field(&short_iv, &counting_key(16)), Err(Distrust::Compact));
+        assert_eq!(
+            open_field(&short_iv, &counting_key(16)),
+            Err(Distrust::Compact)
+        );
         let no_tag = format!("{rest}.");
-        assert_eq!(open_field(&no_tag, &counting_key(16)), Err(Distrust::Compact));
+        assert_eq!(
+            open_field(&no_tag, &counting_key(16)),
+            Err(Distrust::Compact)
+        );
     }
 
     #[test]
@@ -343,16 +383,46 @@ mod tests {
             let text = format!("{}.{body}", URL_SAFE_NO_PAD.encode(header));
             open_field(&text, &counting_key(16)).unwrap_err()
         };
-        assert_eq!(with_header(r#"{"alg":"dir","enc":"A128GCM","zip":"DEF"}"#), Distrust::Header);
-        assert_eq!(with_header(r#"{"alg":"dir","enc":"A128GCM","crit":["x"]}"#), Distrust::Header);
-        assert_eq!(with_header(r#"{"alg":"dir","enc":"A128GCM","kid":1}"#), Distrust::Header);
-        assert_eq!(with_header(r#"{"alg":"dir","alg":"dir","enc":"A128GCM"}"#), Distrust::NotJson);
-        assert_eq!(with_header(r#"{"alg":"ECDH-ES","enc":"A128GCM"}"#), Distrust::Algorithm);
-        assert_eq!(with_header(r#"{"alg":"PBES2-HS256+A128KW","enc":"A128GCM"}"#), Distrust::Algorithm);
-        assert_eq!(with_header(r#"{"alg":"RSA1_5","enc":"A128GCM"}"#), Distrust::Algorithm);
-        assert_eq!(with_header(r#"{"alg":"dir","enc":"A192GCM"}"#), Distrust::Algorithm);
-        assert_eq!(with_header(r#"{"alg":"A128GCMKW","enc":"A128GCM","iv":"AAAA","tag":"AAAA"}"#), Distrust::Header);
-        assert_eq!(with_header(r#"{"alg":"A128GCMKW","enc":"A128GCM"}"#), Distrust::Header);
+        assert_eq!(
+            with_header(r#"{"alg":"dir","enc":"A128GCM","zip":"DEF"}"#),
+            Distrust::Header
+        );
+        assert_eq!(
+            with_header(r#"{"alg":"dir","enc":"A128GCM","crit":["x"]}"#),
+            Distrust::Header
+        );
+        assert_eq!(
+            with_header(r#"{"alg":"dir","enc":"A128GCM","kid":1}"#),
+            Distrust::Header
+        );
+        assert_eq!(
+            with_header(r#"{"alg":"dir","alg":"dir","enc":"A128GCM"}"#),
+            Distrust::NotJson
+        );
+        assert_eq!(
+            with_header(r#"{"alg":"ECDH-ES","enc":"A128GCM"}"#),
+            Distrust::Algorithm
+        );
+        assert_eq!(
+            with_header(r#"{"alg":"PBES2-HS256+A128KW","enc":"A128GCM"}"#),
+            Distrust::Algorithm
+        );
+        assert_eq!(
+            with_header(r#"{"alg":"RSA1_5","enc":"A128GCM"}"#),
+            Distrust::Algorithm
+        );
+        assert_eq!(
+            with_header(r#"{"alg":"dir","enc":"A192GCM"}"#),
+            Distrust::Algorithm
+        );
+        assert_eq!(
+            with_header(r#"{"alg":"A128GCMKW","enc":"A128GCM","iv":"AAAA","tag":"AAAA"}"#),
+            Distrust::Header
+        );
+        assert_eq!(
+            with_header(r#"{"alg":"A128GCMKW","enc":"A128GCM"}"#),
+            Distrust::Header
+        );
     }
 
     #[test]
@@ -380,14 +450,33 @@ mod tests {
         let subject = UpstreamSubject::new("u=1".to_owned());
         let wanted = BTreeSet::from(["myinfo.name"]);
         let parse = |text: &str| Sealed::parse(text.as_bytes(), &subject, &wanted);
-        let sealed = parse(r#"{"sub":"u=1","key":"k","data":{"myinfo.name":"a","myinfo.nric_number":"b"}}"#).unwrap().unwrap();
+        let sealed =
+            parse(r#"{"sub":"u=1","key":"k","data":{"myinfo.name":"a","myinfo.nric_number":"b"}}"#)
+                .unwrap()
+                .unwrap();
         assert_eq!(sealed.fields.keys().collect::<Vec<_>>(), ["myinfo.name"]);
         assert!(parse(r#"{"sub":"u=1"}"#).unwrap().is_none());
-        assert!(parse(r#"{"sub":"u=1","key":null,"data":null}"#).unwrap().is_none());
-        assert!(matches!(parse(r#"{"sub":"u=2","key":"k","data":{}}"#), Err(Distrust::Subject)));
-        assert!(matches!(parse(r#"{"key":"k","data":{}}"#), Err(Distrust::Subject)));
-        assert!(matches!(parse(r#"{"sub":"u=1","key":"k","data":{"myinfo.name":1}}"#), Err(Distrust::Member)));
-        assert!(matches!(parse(r#"{"sub":"u=1","sub":"u=1"}"#), Err(Distrust::NotJson)));
+        assert!(
+            parse(r#"{"sub":"u=1","key":null,"data":null}"#)
+                .unwrap()
+                .is_none()
+        );
+        assert!(matches!(
+            parse(r#"{"sub":"u=2","key":"k","data":{}}"#),
+            Err(Distrust::Subject)
+        ));
+        assert!(matches!(
+            parse(r#"{"key":"k","data":{}}"#),
+            Err(Distrust::Subject)
+        ));
+        assert!(matches!(
+            parse(r#"{"sub":"u=1","key":"k","data":{"myinfo.name":1}}"#),
+            Err(Distrust::Member)
+        ));
+        assert!(matches!(
+            parse(r#"{"sub":"u=1","sub":"u=1"}"#),
+            Err(Distrust::NotJson)
+        ));
     }
 
     proptest! {

@@ -24,7 +24,9 @@ const MIN_BITS: usize = 2_048;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrivateKeyError {
     /// No PEM armour.
-    #[error("this is no PEM: it must begin with -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----")]
+    #[error(
+        "this is no PEM: it must begin with -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----"
+    )]
     NotPem,
     /// A PEM of another kind.
     #[error(
@@ -81,7 +83,9 @@ impl PrivateKey {
         let damaged = || PrivateKeyError::Damaged(armoured.kind.clone());
         let key = match armoured.kind.as_str() {
             "PRIVATE KEY" => RsaPrivateKey::from_pkcs8_der(&armoured.der).map_err(|_| damaged()),
-            "RSA PRIVATE KEY" => RsaPrivateKey::from_pkcs1_der(&armoured.der).map_err(|_| damaged()),
+            "RSA PRIVATE KEY" => {
+                RsaPrivateKey::from_pkcs1_der(&armoured.der).map_err(|_| damaged())
+            }
             other => Err(PrivateKeyError::OtherKind(other.to_owned())),
         }?;
         let bits = key.n().bits();
@@ -98,8 +102,12 @@ impl PrivateKey {
         ]);
         Ok(Self {
             kid: thumbprint(&public).as_str().to_owned(),
-            oaep: RSA_OAEP.decrypter_from_der(pkcs8.as_bytes()).map_err(refused)?,
-            oaep_256: RSA_OAEP_256.decrypter_from_der(pkcs8.as_bytes()).map_err(refused)?,
+            oaep: RSA_OAEP
+                .decrypter_from_der(pkcs8.as_bytes())
+                .map_err(refused)?,
+            oaep_256: RSA_OAEP_256
+                .decrypter_from_der(pkcs8.as_bytes())
+                .map_err(refused)?,
         })
     }
 }
@@ -113,9 +121,14 @@ struct Armoured {
 impl Armoured {
     fn find(text: &str) -> Result<Self, PrivateKeyError> {
         let text = Zeroizing::new(text.replace("\\r", "").replace("\\n", "\n"));
-        let (_, after_begin) = text.split_once("-----BEGIN ").ok_or(PrivateKeyError::NotPem)?;
-        let (kind, after_kind) = after_begin.split_once("-----").ok_or(PrivateKeyError::NotPem)?;
-        let is_plausible = kind.len() <= 40 && kind.bytes().all(|c| c.is_ascii_uppercase() || c == b' ');
+        let (_, after_begin) = text
+            .split_once("-----BEGIN ")
+            .ok_or(PrivateKeyError::NotPem)?;
+        let (kind, after_kind) = after_begin
+            .split_once("-----")
+            .ok_or(PrivateKeyError::NotPem)?;
+        let is_plausible =
+            kind.len() <= 40 && kind.bytes().all(|c| c.is_ascii_uppercase() || c == b' ');
         if !is_plausible {
             return Err(PrivateKeyError::NotPem);
         }
@@ -185,9 +198,15 @@ mod tests {
             PrivateKeyError::Damaged("PRIVATE KEY".to_owned())
         );
         let short = RsaKeyPair::generate(1_024).unwrap();
-        assert_eq!(refusal(&text(short.to_pem_private_key())), PrivateKeyError::TooShort(1_024));
+        assert_eq!(
+            refusal(&text(short.to_pem_private_key())),
+            PrivateKeyError::TooShort(1_024)
+        );
         let cut = &text(pair.to_pem_private_key())[..800];
-        assert_eq!(refusal(cut), PrivateKeyError::Damaged("PRIVATE KEY".to_owned()));
+        assert_eq!(
+            refusal(cut),
+            PrivateKeyError::Damaged("PRIVATE KEY".to_owned())
+        );
     }
 
     proptest! {

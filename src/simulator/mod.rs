@@ -65,8 +65,6 @@ pub struct SimulatedClient {
 /// # Errors
 ///
 /// When the address cannot be bound, or a client's public key is not a usable RSA key.
-// Callers await it all the same: starting may come to need it, and it must run inside a runtime.
-#[expect(clippy::unused_async, reason = "part of the agreed interface")]
 pub async fn start(settings: Settings) -> io::Result<Running> {
     for client in &settings.clients {
         if !payload::is_usable_key(&client.public_key_pem) {

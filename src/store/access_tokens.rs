@@ -33,7 +33,8 @@ impl Store {
     ) -> Result<Spending, StoreError> {
         let faces = self.master_keys.faces(TABLE, token);
         let sealed = seal(&faces, access)?;
-        let entered = on!(self, |pool| sqlx::query(
+        let entered = on!(self, |pool| {
+            sqlx::query(
             "insert into access_token (id, code_id, expires_at, sealed) values ($1, $2, $3, $4) \
              on conflict (code_id) do nothing"
         )
@@ -43,7 +44,8 @@ impl Store {
         .bind(&sealed[..])
         .execute(pool)
         .await
-        .map(|done| done.rows_affected()))?;
+        .map(|done| done.rows_affected())
+        })?;
         Ok(if entered == 1 {
             Spending::Spent
         } else {
@@ -63,7 +65,7 @@ impl Store {
         .bind(REVOKED)
         .execute(pool)
         .await
-            .map(|_| ()))?;
+        .map(|_| ()))?;
         Ok(())
     }
 

@@ -35,7 +35,8 @@ impl Store {
     /// [`StoreError`].
     pub async fn add_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
         let (metadata, secrets) = written(client)?;
-        let added = on!(self, |pool| sqlx::query(
+        let added = on!(self, |pool| {
+            sqlx::query(
             "insert into client (client_id, metadata, secrets, changed_at) values ($1, $2, $3, $4) \
              on conflict (client_id) do nothing"
         )
@@ -45,7 +46,8 @@ impl Store {
         .bind(client.changed_at.seconds())
         .execute(pool)
         .await
-        .map(|done| done.rows_affected()))?;
+        .map(|done| done.rows_affected())
+        })?;
         Ok(added == 1)
     }
 
@@ -55,7 +57,8 @@ impl Store {
     /// [`StoreError`].
     pub async fn replace_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
         let (metadata, secrets) = written(client)?;
-        let replaced = on!(self, |pool| sqlx::query(
+        let replaced = on!(self, |pool| {
+            sqlx::query(
             "update client set metadata = $2, secrets = $3, changed_at = $4 where client_id = $1"
         )
         .bind(client.metadata.client_id.as_str())
@@ -64,7 +67,8 @@ impl Store {
         .bind(client.changed_at.seconds())
         .execute(pool)
         .await
-        .map(|done| done.rows_affected()))?;
+        .map(|done| done.rows_affected())
+        })?;
         Ok(replaced == 1)
     }
 
@@ -100,11 +104,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn remove_client(&self, id: &ClientId) -> Result<bool, StoreError> {
-        let removed = on!(self, |pool| sqlx::query("delete from client where client_id = $1")
-            .bind(id.as_str())
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected()))?;
+        let removed = on!(self, |pool| sqlx::query(
+            "delete from client where client_id = $1"
+        )
+        .bind(id.as_str())
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?;
         Ok(removed == 1)
     }
 }
@@ -116,7 +122,9 @@ fn written(client: &ClientRecord) -> Result<(String, String), StoreError> {
     ))
 }
 
-fn read((metadata, secrets, changed_at): (String, String, i64)) -> Result<ClientRecord, StoreError> {
+fn read(
+    (metadata, secrets, changed_at): (String, String, i64),
+) -> Result<ClientRecord, StoreError> {
     Ok(ClientRecord {
         metadata: serde_json::from_str(&metadata)?,
         secrets: serde_json::from_str(&secrets)?,

@@ -37,7 +37,7 @@ impl Store {
         .bind(&sealed[..])
         .execute(pool)
         .await
-            .map(|_| ()))?;
+        .map(|_| ()))?;
         Ok(())
     }
 

@@ -47,8 +47,10 @@ impl Store {
     /// # Errors
     /// [`MigrateError`].
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        let mut migrations = Migrator { ..Migrator::DEFAULT };
-        migrations.migrations = MIGRATIONS.migrations.clone();
+        let mut migrations = Migrator {
+            ..Migrator::DEFAULT
+        };
+        migrations.migrations.clone_from(&MIGRATIONS.migrations);
         // A neighbouring, newer version may have been here: two versions serve side by side during an upgrade.
         migrations.set_ignore_missing(true);
         match &self.pool {

@@ -29,7 +29,7 @@ impl Store {
         .bind(&sealed[..])
         .execute(pool)
         .await
-            .map(|_| ()))?;
+        .map(|_| ()))?;
         Ok(())
     }
 
@@ -63,9 +63,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn count_logins(&self) -> Result<u64, StoreError> {
-        let count: i64 = on!(self, |pool| sqlx::query_scalar("select count(*) from login")
-            .fetch_one(pool)
-            .await)?;
+        let count: i64 = on!(self, |pool| sqlx::query_scalar(
+            "select count(*) from login"
+        )
+        .fetch_one(pool)
+        .await)?;
         Ok(count.unsigned_abs())
     }
 }

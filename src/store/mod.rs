@@ -104,7 +104,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        on!(self, |pool| sqlx::query("select 1").execute(pool).await.map(|_| ()))
+        on!(self, |pool| sqlx::query("select 1")
+            .execute(pool)
+            .await
+            .map(|_| ()))
     }
 
     /// The database server's clock. `SQLite` has none of its own.

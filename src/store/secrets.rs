@@ -22,17 +22,19 @@ impl Store {
         }
         let mut fresh = Zeroizing::new([0; 32]);
         randomness().fill_bytes(&mut *fresh);
-        let sealed =
-            self.master_keys
-                .seal_standing(TABLE, PAIRWISE, &*fresh, &mut randomness());
-        on!(self, |pool| sqlx::query(
+        let sealed = self
+            .master_keys
+            .seal_standing(TABLE, PAIRWISE, &*fresh, &mut randomness());
+        on!(self, |pool| {
+            sqlx::query(
             "insert into deployment_secret (name, sealed) values ($1, $2) on conflict (name) do nothing"
         )
         .bind(PAIRWISE)
         .bind(&sealed[..])
         .execute(pool)
         .await
-            .map(|_| ()))?;
+            .map(|_| ())
+        })?;
         self.find_pairwise_secret()
             .await?
             .ok_or(StoreError::DoesNotOpen(DoesNotOpen))
@@ -54,12 +56,9 @@ impl Store {
         };
         let opened = self.master_keys.open_standing(TABLE, PAIRWISE, &sealed)?;
         if opened.by_former_key {
-            let anew = self.master_keys.seal_standing(
-                TABLE,
-                PAIRWISE,
-                &opened.letter,
-                &mut randomness(),
-            );
+            let anew =
+                self.master_keys
+                    .seal_standing(TABLE, PAIRWISE, &opened.letter, &mut randomness());
             on!(self, |pool| sqlx::query(
                 "update deployment_secret set sealed = $2 where name = $1"
             )

@@ -66,12 +66,14 @@ impl Store {
         slot: Slot,
         signs_at: Timestamp,
     ) -> Result<(), StoreError> {
-        on!(self, |pool| sqlx::query("update signing_key set signs_at = $2 where slot = $1")
-            .bind(slot.to_string())
-            .bind(signs_at.seconds())
-            .execute(pool)
-            .await
-            .map(|_| ()))?;
+        on!(self, |pool| sqlx::query(
+            "update signing_key set signs_at = $2 where slot = $1"
+        )
+        .bind(slot.to_string())
+        .bind(signs_at.seconds())
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
         Ok(())
     }
 
@@ -79,11 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn revoke_signing_key(
-        &self,
-        slot: Slot,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    pub async fn revoke_signing_key(&self, slot: Slot, now: Timestamp) -> Result<bool, StoreError> {
         let revoked = on!(self, |pool| sqlx::query(
             "update signing_key set revoked_at = $2 where slot = $1 and revoked_at is null"
         )
@@ -100,11 +98,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn forget_signing_key(&self, slot: Slot) -> Result<(), StoreError> {
-        on!(self, |pool| sqlx::query("delete from signing_key where slot = $1")
-            .bind(slot.to_string())
-            .execute(pool)
-            .await
-            .map(|_| ()))?;
+        on!(self, |pool| sqlx::query(
+            "delete from signing_key where slot = $1"
+        )
+        .bind(slot.to_string())
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
         Ok(())
     }
 
@@ -117,12 +117,14 @@ impl Store {
 
     async fn reseal_key(&self, slot: &str, key: &KeyRecord) -> Result<(), StoreError> {
         let sealed = self.seal_key(slot, key)?;
-        on!(self, |pool| sqlx::query("update signing_key set sealed = $2 where slot = $1")
-            .bind(slot)
-            .bind(&sealed[..])
-            .execute(pool)
-            .await
-            .map(|_| ()))?;
+        on!(self, |pool| sqlx::query(
+            "update signing_key set sealed = $2 where slot = $1"
+        )
+        .bind(slot)
+        .bind(&sealed[..])
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
         Ok(())
     }
 }

@@ -96,15 +96,30 @@ fn migrations_are_portable_and_say_why() {
             && what.starts_with('_')
             && what.ends_with(".sql");
         if !is_named {
-            violations.push(violation(&path, 1, "a migration is named YYYYMMDDHHMMSS_what.sql"));
+            violations.push(violation(
+                &path,
+                1,
+                "a migration is named YYYYMMDDHHMMSS_what.sql",
+            ));
         }
         let text = read(&path);
         if !text.starts_with("-- ") {
-            violations.push(violation(&path, 1, "a migration begins with a sentence on why"));
+            violations.push(violation(
+                &path,
+                1,
+                "a migration begins with a sentence on why",
+            ));
         }
         for (index, line) in text.lines().enumerate() {
             let statement = line.split("--").next().unwrap().to_lowercase();
-            for word in ["now()", "current_timestamp", "serial", " enum", "[]", "alter column"] {
+            for word in [
+                "now()",
+                "current_timestamp",
+                "serial",
+                " enum",
+                "[]",
+                "alter column",
+            ] {
                 if statement.contains(word) {
                     let rule = format!("`{}` is not for both engines", word.trim());
                     violations.push(violation(&path, index + 1, &rule));
@@ -187,10 +202,18 @@ fn check_sign(path: &str, source: &str) -> Vec<String> {
         .take_while(|line| line.starts_with("//!"))
         .collect();
     if sign.is_empty() {
-        return vec![violation(path, 1, "a room begins with a sign: `//!` says what it is")];
+        return vec![violation(
+            path,
+            1,
+            "a room begins with a sign: `//!` says what it is",
+        )];
     }
     if !sign.iter().any(|line| line.contains("Never knows:")) {
-        return vec![violation(path, 1, "the sign of a room has a line `Never knows:`")];
+        return vec![violation(
+            path,
+            1,
+            "the sign of a room has a line `Never knows:`",
+        )];
     }
     Vec::new()
 }
@@ -223,7 +246,10 @@ fn check_path(path: &str, module: &[String], used: &UsedPath) -> Option<String> 
             if rooms.contains(&own) {
                 return None;
             }
-            format!("`{guest}` is a guest of {} and must not be in `{own}`", rooms.join(", "))
+            format!(
+                "`{guest}` is a guest of {} and must not be in `{own}`",
+                rooms.join(", ")
+            )
         }
     };
     Some(violation(path, used.line, &rule))
@@ -313,7 +339,13 @@ fn files_below(folder: &str) -> Vec<String> {
 /// What git has, or will have with the next commit.
 fn listed(folder: &str) -> Vec<String> {
     let listing = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", folder])
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            folder,
+        ])
         .current_dir(in_repository("."))
         .output()
         .expect("git is missing; install it with: apt-get install git");
@@ -464,7 +496,10 @@ fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
     while at < tokens.len() {
         let marks_test = ["#", "[", "cfg", "(", "test", ")", "]"];
         let is_test = tokens.len() - at >= marks_test.len()
-            && marks_test.iter().zip(&tokens[at..]).all(|(text, token)| token.is(text));
+            && marks_test
+                .iter()
+                .zip(&tokens[at..])
+                .all(|(text, token)| token.is(text));
         if is_test {
             at = end_of_item(&tokens, at + marks_test.len());
         } else {
@@ -597,7 +632,11 @@ fn lead(segments: &[&str], here: &[String]) -> Option<Target> {
             let ups = segments.iter().filter(|it| **it == "super").count();
             let rest = segments.iter().filter(|it| !["self", "super"].contains(it));
             let from = here.len().saturating_sub(ups);
-            here[..from].iter().map(String::as_str).chain(rest.copied()).collect()
+            here[..from]
+                .iter()
+                .map(String::as_str)
+                .chain(rest.copied())
+                .collect()
         }
         name => {
             let (guest, _) = GUESTS.iter().find(|(guest, _)| *guest == name)?;
@@ -631,32 +670,118 @@ fn a_planted_violation_is_found_with_its_file_line_and_rule() {
         assert!(found.iter().any(|it| it == knows), "{planted}: {found:?}");
     }
     for (path, planted, rule) in [
-        ("src/store/codes.rs", "use crate::provider::token;", "`store` must not know `provider`"),
-        ("src/sgid/fetch.rs", "use crate::clients::Clients;", "`sgid` must not know `clients`"),
-        ("src/bridge/a.rs", "use crate::telemetry;", "`bridge` must not know `telemetry`"),
-        ("src/provider/a.rs", "use crate::simulator::World;", "`provider` must not know `simulator`"),
-        ("src/simulator/a.rs", "use crate::secret;", "`simulator` must not know `secret`"),
-        ("src/playground/a.rs", "use crate::oidc;", "`playground` must not know `oidc`"),
-        ("src/login/a.rs", "use crate::*;", "`login` must say which room it uses"),
-        ("src/attic/a.rs", "use crate::clock;", "`attic` must not know `clock`"),
-        ("src/cli/a.rs", "use crate::attic::Box;", "`attic` stands on no floor"),
-        ("src/cli/a.rs", "use actix_web::web;", "`actix_web` is a guest of http"),
-        ("src/login/a.rs", "fn f() -> ::sqlx::Result<()> {}", "`sqlx` is a guest of store"),
-        ("src/tokens/a.rs", "#[josekit::x] fn f() {}", "`josekit` is a guest of sgid"),
-        ("src/keyring/a.rs", "use {rsa::RsaPrivateKey};", "`rsa` is a guest of sgid"),
-        ("src/clients/a.rs", "use reqwest as http;", "`reqwest` is a guest of sgid"),
-        ("src/pages/a.rs", "fn f() { todo!() }", "`todo!` is for unfinished work"),
-        ("src/pages/tests.rs", "#[ignore] fn f() {}", "no `#[ignore]`"),
-        ("src/pages/mod.rs", "use std::fmt;", "a room begins with a sign"),
-        ("src/attic.rs", "//! Old things.\n", "the sign of a room has a line `Never knows:`"),
-        ("src/store/a.rs", "const A: &str = \"select * from login\";", "lists its columns"),
-        ("src/store/a.rs", "const A: &str = r#\"update a set b = now()\"#;", "is told the time"),
-        ("src/store/a.rs", "const A: &str = \"DELETE from login\";", "lower case"),
+        (
+            "src/store/codes.rs",
+            "use crate::provider::token;",
+            "`store` must not know `provider`",
+        ),
+        (
+            "src/sgid/fetch.rs",
+            "use crate::clients::Clients;",
+            "`sgid` must not know `clients`",
+        ),
+        (
+            "src/bridge/a.rs",
+            "use crate::telemetry;",
+            "`bridge` must not know `telemetry`",
+        ),
+        (
+            "src/provider/a.rs",
+            "use crate::simulator::World;",
+            "`provider` must not know `simulator`",
+        ),
+        (
+            "src/simulator/a.rs",
+            "use crate::secret;",
+            "`simulator` must not know `secret`",
+        ),
+        (
+            "src/playground/a.rs",
+            "use crate::oidc;",
+            "`playground` must not know `oidc`",
+        ),
+        (
+            "src/login/a.rs",
+            "use crate::*;",
+            "`login` must say which room it uses",
+        ),
+        (
+            "src/attic/a.rs",
+            "use crate::clock;",
+            "`attic` must not know `clock`",
+        ),
+        (
+            "src/cli/a.rs",
+            "use crate::attic::Box;",
+            "`attic` stands on no floor",
+        ),
+        (
+            "src/cli/a.rs",
+            "use actix_web::web;",
+            "`actix_web` is a guest of http",
+        ),
+        (
+            "src/login/a.rs",
+            "fn f() -> ::sqlx::Result<()> {}",
+            "`sqlx` is a guest of store",
+        ),
+        (
+            "src/tokens/a.rs",
+            "#[josekit::x] fn f() {}",
+            "`josekit` is a guest of sgid",
+        ),
+        (
+            "src/keyring/a.rs",
+            "use {rsa::RsaPrivateKey};",
+            "`rsa` is a guest of sgid",
+        ),
+        (
+            "src/clients/a.rs",
+            "use reqwest as http;",
+            "`reqwest` is a guest of sgid",
+        ),
+        (
+            "src/pages/a.rs",
+            "fn f() { todo!() }",
+            "`todo!` is for unfinished work",
+        ),
+        (
+            "src/pages/tests.rs",
+            "#[ignore] fn f() {}",
+            "no `#[ignore]`",
+        ),
+        (
+            "src/pages/mod.rs",
+            "use std::fmt;",
+            "a room begins with a sign",
+        ),
+        (
+            "src/attic.rs",
+            "//! Old things.\n",
+            "the sign of a room has a line `Never knows:`",
+        ),
+        (
+            "src/store/a.rs",
+            "const A: &str = \"select * from login\";",
+            "lists its columns",
+        ),
+        (
+            "src/store/a.rs",
+            "const A: &str = r#\"update a set b = now()\"#;",
+            "is told the time",
+        ),
+        (
+            "src/store/a.rs",
+            "const A: &str = \"DELETE from login\";",
+            "lower case",
+        ),
     ] {
         let found = caught(path, planted);
         let expected = format!("{path}:1: ");
         assert!(
-            found.iter().any(|it| it.starts_with(&expected) && it.contains(rule)),
+            found
+                .iter()
+                .any(|it| it.starts_with(&expected) && it.contains(rule)),
             "{planted}: {found:?}"
         );
     }
@@ -667,27 +792,69 @@ fn a_planted_violation_is_found_with_its_file_line_and_rule() {
     assert!(found.starts_with("README.md:7: "), "{found}");
     let ignored = "fn f() {}\n#[ignore = \"slow\"]\nfn g() {}";
     let found = check_test("tests/it/a.rs", ignored);
-    assert_eq!(found, ["tests/it/a.rs:2: nothing skips itself: no `#[ignore]`"]);
+    assert_eq!(
+        found,
+        ["tests/it/a.rs:2: nothing skips itself: no `#[ignore]`"]
+    );
 }
 
 #[test]
 fn what_is_allowed_or_no_code_is_let_be() {
     for (path, source) in [
-        ("src/provider/a.rs", "use crate::{bridge::Bridge, clock, store};\nuse actix_web::web;"),
-        ("src/cli/a.rs", "use crate::{telemetry, simulator, playground, http};"),
+        (
+            "src/provider/a.rs",
+            "use crate::{bridge::Bridge, clock, store};\nuse actix_web::web;",
+        ),
+        (
+            "src/cli/a.rs",
+            "use crate::{telemetry, simulator, playground, http};",
+        ),
         ("src/main.rs", "use sgid_bridge::cli;"),
-        ("src/store/a.rs", "use super::{Store, on};\nuse crate::keyring::Slot;\nuse self::a::B;"),
-        ("src/oidc/a.rs", "/// See [`crate::store::Store`].\n// use crate::store;\n/* crate::store /* */ sqlx::X */"),
-        ("src/oidc/a.rs", "const A: &str = \"crate::store \\\" sqlx::query\"; const B: char = '\"';"),
-        ("src/oidc/a.rs", "const A: &[u8] = br##\"sqlx::query\"# \"##;"),
-        ("src/oidc/a.rs", "#[cfg(test)]\nmod tests { use crate::store::{A, B}; fn f() { g(\"}\") } }"),
-        ("src/oidc/a.rs", "#[cfg(test)]\nuse crate::store;\n#[cfg(test)]\nmod tests;"),
-        ("src/oidc/a.rs", "mod hexadecimal { use super::super::super::oidc::X; use super::Y; }"),
+        (
+            "src/store/a.rs",
+            "use super::{Store, on};\nuse crate::keyring::Slot;\nuse self::a::B;",
+        ),
+        (
+            "src/oidc/a.rs",
+            "/// See [`crate::store::Store`].\n// use crate::store;\n/* crate::store /* */ sqlx::X */",
+        ),
+        (
+            "src/oidc/a.rs",
+            "const A: &str = \"crate::store \\\" sqlx::query\"; const B: char = '\"';",
+        ),
+        (
+            "src/oidc/a.rs",
+            "const A: &[u8] = br##\"sqlx::query\"# \"##;",
+        ),
+        (
+            "src/oidc/a.rs",
+            "#[cfg(test)]\nmod tests { use crate::store::{A, B}; fn f() { g(\"}\") } }",
+        ),
+        (
+            "src/oidc/a.rs",
+            "#[cfg(test)]\nuse crate::store;\n#[cfg(test)]\nmod tests;",
+        ),
+        (
+            "src/oidc/a.rs",
+            "mod hexadecimal { use super::super::super::oidc::X; use super::Y; }",
+        ),
         ("src/oidc/tests.rs", "use crate::store::Store;"),
-        ("src/keyring/a.rs", "use josekit::jwk::alg::rsa::RsaKeyPair; fn f<'a>(rsa: &'a u8) {}"),
-        ("src/store/a.rs", "const A: &str = \"select count(*) from login\"; fn f() -> u8 { 2 * now() }"),
-        ("src/attic.rs", "//! Old things.\n//! Never knows: new things.\n"),
-        ("src/oidc/a.rs", "fn f() -> impl Iterator<Item = u8> + use<'_> {}"),
+        (
+            "src/keyring/a.rs",
+            "use josekit::jwk::alg::rsa::RsaKeyPair; fn f<'a>(rsa: &'a u8) {}",
+        ),
+        (
+            "src/store/a.rs",
+            "const A: &str = \"select count(*) from login\"; fn f() -> u8 { 2 * now() }",
+        ),
+        (
+            "src/attic.rs",
+            "//! Old things.\n//! Never knows: new things.\n",
+        ),
+        (
+            "src/oidc/a.rs",
+            "fn f() -> impl Iterator<Item = u8> + use<'_> {}",
+        ),
     ] {
         let found = check_source(path, source);
         assert!(found.is_empty(), "{source}: {found:?}");

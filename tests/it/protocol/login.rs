@@ -7,7 +7,9 @@ use crate::support::bridge::Plan;
 
 on_both_engines!(a_login_gives_plain_claims_in_both_places, |engine| {
     let bridge = Plan::on(engine).start().await;
-    let tokens = PORTAL.log_in(&bridge, "openid profile email phone address").await;
+    let tokens = PORTAL
+        .log_in(&bridge, "openid profile email phone address")
+        .await;
     assert_eq!(header(&tokens.id_token)["alg"], "RS256");
     assert_eq!(tokens.claims["nonce"], NONCE);
     assert_eq!(tokens.claims["birthdate"], "1990-02-03");
@@ -15,7 +17,15 @@ on_both_engines!(a_login_gives_plain_claims_in_both_places, |engine| {
     assert_eq!(tokens.claims["address"]["country"], "SINGAPORE");
     assert_eq!(tokens.response["token_type"], "Bearer");
     let userinfo = tokens.userinfo(&bridge).await.json();
-    for claim in ["sub", "name", "birthdate", "gender", "email", "phone_number", "address"] {
+    for claim in [
+        "sub",
+        "name",
+        "birthdate",
+        "gender",
+        "email",
+        "phone_number",
+        "address",
+    ] {
         assert_eq!(userinfo[claim], tokens.claims[claim], "{claim}");
         assert_ne!(userinfo[claim], json!(null), "{claim}");
     }

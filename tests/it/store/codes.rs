@@ -68,7 +68,9 @@ async fn of_many_attempts_in_two_instances_exactly_one_spends_a_code(place: &Pla
 async fn a_code_is_spent_once_while_instances_change_their_master_key(place: &Place) {
     let new = MasterKey::generate(&mut randomness());
     let stores = [
-        place.store_with(place.master_key.clone(), vec![new.clone()]).await,
+        place
+            .store_with(place.master_key.clone(), vec![new.clone()])
+            .await,
         place.store_with(new, vec![place.master_key.clone()]).await,
     ];
     for keeper in &stores {

@@ -148,7 +148,13 @@ async fn the_sweep_deletes_what_has_expired_and_nothing_else(place: &Place) {
         assert_eq!(intruder.letters(table).await.len(), 1, "{table}");
     }
     assert!(store.find_code(&code, NOW).await.unwrap().is_some());
-    assert!(store.find_access_token(&token, NOW).await.unwrap().is_some());
+    assert!(
+        store
+            .find_access_token(&token, NOW)
+            .await
+            .unwrap()
+            .is_some()
+    );
     let login = store.take_login(&state, &cookie, NOW).await.unwrap();
     assert!(login.is_some());
     assert_eq!(store.sweep(NOW.after(A_SECOND)).await.unwrap(), 2);

@@ -25,13 +25,27 @@ async fn what_a_former_master_key_sealed_still_opens(place: &Place) {
         .await
         .unwrap();
 
-    let after = place.store_with(new_key(), vec![new_key(), place.master_key.clone()]).await;
+    let after = place
+        .store_with(new_key(), vec![new_key(), place.master_key.clone()])
+        .await;
     assert!(after.find_code(&code, NOW).await.unwrap().is_some());
-    assert!(after.find_access_token(&token, NOW).await.unwrap().is_some());
+    assert!(
+        after
+            .find_access_token(&token, NOW)
+            .await
+            .unwrap()
+            .is_some()
+    );
     let login = after.take_login(&state, &cookie, NOW).await.unwrap();
     assert!(login.is_some());
     after.revoke_code(&row).await.unwrap();
-    assert!(before.find_access_token(&token, NOW).await.unwrap().is_none());
+    assert!(
+        before
+            .find_access_token(&token, NOW)
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 async fn standing_secrets_are_sealed_anew_so_that_the_former_key_can_go(place: &Place) {
@@ -81,14 +95,26 @@ async fn under_a_wrong_master_key_nothing_is_found_and_nothing_is_spoilt(place: 
     assert_does_not_open(wrong.pairwise_secret().await);
     assert_does_not_open(wrong.signing_keys().await);
     assert!(wrong.find_code(&code, NOW).await.unwrap().is_none());
-    assert!(wrong.find_access_token(&token, NOW).await.unwrap().is_none());
+    assert!(
+        wrong
+            .find_access_token(&token, NOW)
+            .await
+            .unwrap()
+            .is_none()
+    );
     let login = wrong.take_login(&state, &cookie, NOW).await.unwrap();
     assert!(login.is_none());
 
     assert_eq!(pairwise(&right).await, secret);
     assert_eq!(right.signing_keys().await.unwrap().len(), 1);
     assert!(right.find_code(&code, NOW).await.unwrap().is_some());
-    assert!(right.find_access_token(&token, NOW).await.unwrap().is_some());
+    assert!(
+        right
+            .find_access_token(&token, NOW)
+            .await
+            .unwrap()
+            .is_some()
+    );
     let login = right.take_login(&state, &cookie, NOW).await.unwrap();
     assert!(login.is_some());
 }

@@ -170,11 +170,10 @@ impl Intruder {
                  pragma_table_info(found.name) as column_of where found.type = 'table'"
             }
         };
-        let columns: Vec<(String, String)> =
-            on!(&mut *self, |connection| sqlx::query_as(columns)
-                .fetch_all(connection)
-                .await
-                .unwrap());
+        let columns: Vec<(String, String)> = on!(&mut *self, |connection| sqlx::query_as(columns)
+            .fetch_all(connection)
+            .await
+            .unwrap());
         assert!(columns.len() > 20, "only {columns:?}");
         let mut values = Vec::new();
         for (table, column) in columns {

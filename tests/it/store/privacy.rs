@@ -51,7 +51,9 @@ async fn nothing_in_the_database_is_legible(place: &Place) {
     planted.push(URL_SAFE_NO_PAD.decode(&*place.master_key.expose()).unwrap());
 
     let kept = place.intruder().await.everything().await;
-    let files = place.sqlite_file().map(|file| file.parent().unwrap().to_owned());
+    let files = place
+        .sqlite_file()
+        .map(|file| file.parent().unwrap().to_owned());
     let files = files.map(|folder| std::fs::read_dir(folder).unwrap());
     let files = files.into_iter().flatten();
     let files = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
@@ -73,7 +75,10 @@ async fn claims_are_gone_when_the_last_token_is(place: &Place) {
     let store = place.store().await;
     let (code, token) = (fresh(), fresh());
     let expires_at = NOW.after(A_MINUTE);
-    store.put_code(&code, &grant(), NOW.after(A_SECOND)).await.unwrap();
+    store
+        .put_code(&code, &grant(), NOW.after(A_SECOND))
+        .await
+        .unwrap();
     let row = store.find_code(&code, NOW).await.unwrap().unwrap().row;
     store
         .spend_code(&row, &token, &access(), expires_at)

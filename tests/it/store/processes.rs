@@ -186,7 +186,11 @@ fn start_worker(place: &Place, test: &str, task: Task) -> Process {
     let this_binary = format!("/proc/{}/exe", std::process::id());
     Process::start("worker", this_binary, |command| {
         command
-            .args([&format!("store::processes::{test}"), "--exact", "--nocapture"])
+            .args([
+                &format!("store::processes::{test}"),
+                "--exact",
+                "--nocapture",
+            ])
             .env(ORDERS, serde_json::to_string(&orders).unwrap());
     })
 }

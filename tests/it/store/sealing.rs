@@ -46,9 +46,7 @@ async fn a_letter_in_the_row_of_another_table_does_not_open(place: &Place) {
     let (code, token) = spent_code(&store).await;
     let of_code = intruder.letter("authorization_code").await;
     let of_token = intruder.letter("access_token").await;
-    intruder
-        .exchange("access_token", &of_token, &of_code)
-        .await;
+    intruder.exchange("access_token", &of_token, &of_code).await;
     intruder
         .exchange("authorization_code", &of_code, &of_token)
         .await;
@@ -59,9 +57,7 @@ async fn a_letter_in_the_row_of_another_table_does_not_open(place: &Place) {
     store.pairwise_secret().await.unwrap();
     let of_key = intruder.letter("signing_key").await;
     let of_secret = intruder.letter("deployment_secret").await;
-    intruder
-        .exchange("signing_key", &of_key, &of_secret)
-        .await;
+    intruder.exchange("signing_key", &of_key, &of_secret).await;
     intruder
         .exchange("deployment_secret", &of_secret, &of_key)
         .await;
@@ -102,7 +98,12 @@ async fn a_letter_with_any_byte_altered_does_not_open(place: &Place) {
     store.put_signing_key(&key(1)).await.unwrap();
     store.pairwise_secret().await.unwrap();
 
-    for table in ["authorization_code", "access_token", "signing_key", "deployment_secret"] {
+    for table in [
+        "authorization_code",
+        "access_token",
+        "signing_key",
+        "deployment_secret",
+    ] {
         let genuine = intruder.letter(table).await;
         for altered in alterations(&genuine) {
             intruder.exchange(table, &genuine, &altered).await;
@@ -117,7 +118,13 @@ async fn a_letter_with_any_byte_altered_does_not_open(place: &Place) {
     }
     // Back as they were, they open: it was the alteration that was noticed.
     assert!(store.find_code(&code, NOW).await.unwrap().is_some());
-    assert!(store.find_access_token(&token, NOW).await.unwrap().is_some());
+    assert!(
+        store
+            .find_access_token(&token, NOW)
+            .await
+            .unwrap()
+            .is_some()
+    );
     assert_eq!(store.signing_keys().await.unwrap().len(), 1);
     store.pairwise_secret().await.unwrap();
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::DateTime;
-use openidconnect::core::{CoreIdTokenVerifier, CoreJsonWebKeySet, CoreIdToken};
+use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet};
 use openidconnect::{ClientId, IssuerUrl, Nonce};
 use reqwest::Method;
 use serde_json::Value;
@@ -111,16 +111,27 @@ impl App {
     }
 
     /// Sends a token request with this form and the registered client authentication.
-    pub(crate) async fn send_form(&self, bridge: &TestBridge, mut form: Vec<(&str, &str)>) -> Answer {
-        let basic = format!("Basic {}", STANDARD.encode(format!("{}:{CLIENT_SECRET}", self.id)));
+    pub(crate) async fn send_form(
+        &self,
+        bridge: &TestBridge,
+        mut form: Vec<(&str, &str)>,
+    ) -> Answer {
+        let basic = format!(
+            "Basic {}",
+            STANDARD.encode(format!("{}:{CLIENT_SECRET}", self.id))
+        );
         let mut headers = Vec::new();
         match self.method {
             "client_secret_basic" => headers.push(("authorization", basic.as_str())),
-            "client_secret_post" => form.extend([("client_id", self.id), ("client_secret", CLIENT_SECRET)]),
+            "client_secret_post" => {
+                form.extend([("client_id", self.id), ("client_secret", CLIENT_SECRET)])
+            }
             _ => form.push(("client_id", self.id)),
         }
         let url = bridge.url("/token");
-        Visitor::new().send(Method::POST, &url, &headers, Some(&form)).await
+        Visitor::new()
+            .send(Method::POST, &url, &headers, Some(&form))
+            .await
     }
 
     /// A whole login with a fresh browser: the code.
@@ -146,7 +157,12 @@ impl App {
     }
 
     /// The claims of an ID token, once the `openidconnect` crate has verified it against the published keys.
-    pub(crate) async fn verify(&self, bridge: &TestBridge, id_token: &str, nonce: Option<&str>) -> Value {
+    pub(crate) async fn verify(
+        &self,
+        bridge: &TestBridge,
+        id_token: &str,
+        nonce: Option<&str>,
+    ) -> Value {
         let jwks = Visitor::new().get(&bridge.url("/jwks")).await;
         let keys: CoreJsonWebKeySet = serde_json::from_str(&jwks.body).unwrap();
         let at = bridge.clock.now().seconds();
@@ -161,7 +177,9 @@ impl App {
         let expected = nonce.map(str::to_owned);
         token
             .claims(&verifier, |nonce: Option<&Nonce>| {
-                (nonce.map(Nonce::secret) == expected.as_ref()).then_some(()).ok_or("nonce".to_owned())
+                (nonce.map(Nonce::secret) == expected.as_ref())
+                    .then_some(())
+                    .ok_or("nonce".to_owned())
             })
             .unwrap_or_else(|error| panic!("the judge refuses the ID token: {error}"));
         payload(id_token)
@@ -200,7 +218,9 @@ impl Tokens {
     pub(crate) async fn userinfo(&self, bridge: &TestBridge) -> Answer {
         let bearer = format!("Bearer {}", self.access_token);
         let url = bridge.url("/userinfo");
-        Visitor::new().send(Method::GET, &url, &[("authorization", &bearer)], None).await
+        Visitor::new()
+            .send(Method::GET, &url, &[("authorization", &bearer)], None)
+            .await
     }
 }
 

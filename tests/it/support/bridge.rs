@@ -136,7 +136,8 @@ impl Plan {
             settings = self.settings,
             clients = self.clients,
         );
-        let config = Config::from_toml(&text, folder.path()).unwrap_or_else(|error| panic!("{error}"));
+        let config =
+            Config::from_toml(&text, folder.path()).unwrap_or_else(|error| panic!("{error}"));
         let store = open_store(&config).await.unwrap();
         store.migrate().await.unwrap();
         let bridge = Arc::new(Bridge::open(&config, store, clock.clone()).await.unwrap());
@@ -157,7 +158,11 @@ impl Plan {
     }
 }
 
-async fn start_simulator(issuer: &str, public_key_pem: String, clock: &Clock) -> simulator::Running {
+async fn start_simulator(
+    issuer: &str,
+    public_key_pem: String,
+    clock: &Clock,
+) -> simulator::Running {
     let clock = clock.clone();
     let client = SimulatedClient {
         client_id: "TESTS".to_owned(),

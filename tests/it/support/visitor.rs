@@ -21,7 +21,10 @@ impl Answer {
     /// Where it redirects to.
     pub(crate) fn location(&self) -> &str {
         let location = self.headers.get(LOCATION);
-        location.unwrap_or_else(|| panic!("no redirect but {}: {}", self.status, self.body)).to_str().unwrap()
+        location
+            .unwrap_or_else(|| panic!("no redirect but {}: {}", self.status, self.body))
+            .to_str()
+            .unwrap()
     }
 
     /// One header as text.
@@ -31,7 +34,8 @@ impl Answer {
 
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.body))
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.body))
     }
 }
 
@@ -77,7 +81,11 @@ impl Visitor {
     ) -> Answer {
         let mut request = self.http.request(method, url);
         if !self.cookies.is_empty() {
-            let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let cookies: Vec<_> = self
+                .cookies
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             request = request.header(COOKIE, cookies.join("; "));
         }
         for (name, value) in headers {
@@ -139,7 +147,9 @@ impl Walk {
     pub(crate) fn returned(self) -> Returned {
         match self {
             Self::RelyingParty(returned) => returned,
-            Self::Page(page) => panic!("a page instead of a return, {}: {}", page.status, page.body),
+            Self::Page(page) => {
+                panic!("a page instead of a return, {}: {}", page.status, page.body)
+            }
         }
     }
 
@@ -147,7 +157,9 @@ impl Walk {
     pub(crate) fn page(self) -> Answer {
         match self {
             Self::Page(page) => page,
-            Self::RelyingParty(returned) => panic!("returned to {} instead of a page", returned.url),
+            Self::RelyingParty(returned) => {
+                panic!("returned to {} instead of a page", returned.url)
+            }
         }
     }
 }
@@ -166,7 +178,10 @@ impl Returned {
         let parsed = url::Url::parse(url).unwrap();
         let mut parameters = BTreeMap::new();
         for (name, value) in parsed.query_pairs().into_owned() {
-            assert!(parameters.insert(name.clone(), value).is_none(), "{name} occurs twice in {url}");
+            assert!(
+                parameters.insert(name.clone(), value).is_none(),
+                "{name} occurs twice in {url}"
+            );
         }
         Self {
             url: url.to_owned(),
@@ -181,11 +196,13 @@ impl Returned {
 
     /// The authorization code.
     pub(crate) fn code(&self) -> &str {
-        self.get("code").unwrap_or_else(|| panic!("no code in {}", self.url))
+        self.get("code")
+            .unwrap_or_else(|| panic!("no code in {}", self.url))
     }
 
     /// The error code.
     pub(crate) fn error(&self) -> &str {
-        self.get("error").unwrap_or_else(|| panic!("no error in {}", self.url))
+        self.get("error")
+            .unwrap_or_else(|| panic!("no error in {}", self.url))
     }
 }
