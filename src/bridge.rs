@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::clients::{Clients, Refused, Rules};
@@ -125,13 +126,12 @@ impl Prepared {
         let catalogue = Arc::new(Catalogue::new(&config.claims)?);
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
-            let sgid =
-                Sgid::new(upstream, config.issuer.endpoint("/callback")).map_err(|error| {
-                    StartError::Upstream {
-                        name: name.clone(),
-                        error,
-                    }
-                })?;
+            let sgid = Sgid::new(upstream, config.redirect_uri(name)).map_err(|error| {
+                StartError::Upstream {
+                    name: name.clone(),
+                    error,
+                }
+            })?;
             upstreams.insert(name.clone(), sgid);
         }
         let rules = Rules {
@@ -342,6 +342,8 @@ pub fn named_algorithms(
 pub struct Throttle {
     waiting_logins: AtomicU64,
     max_waiting_logins: u64,
+    requests_by_address: DefaultKeyedRateLimiter<IpAddr>,
+    requests_at_once: Semaphore,
     logins_by_address: DefaultKeyedRateLimiter<IpAddr>,
     logins_by_client: DefaultKeyedRateLimiter<ClientId>,
     failures_by_address: DefaultKeyedRateLimiter<IpAddr>,
@@ -367,6 +369,8 @@ impl Throttle {
         Self {
             waiting_logins: AtomicU64::new(0),
             max_waiting_logins: limits.waiting_logins,
+            requests_by_address: a_minute(limits.requests_per_minute),
+            requests_at_once: Semaphore::new(limits.requests_at_once),
             logins_by_address: a_minute(limits.logins_per_minute),
             logins_by_client: RateLimiter::keyed(Quota::per_minute(
                 NonZeroU32::new(by_client).unwrap_or(NonZeroU32::MIN),
@@ -375,7 +379,25 @@ impl Throttle {
         }
     }
 
-    /// Whether one more login may wait.
+    /// Whether an address may ask for anything more just now.
+    ///
+    /// # Errors
+    /// [`Throttled`].
+    pub fn admit_request(&self, address: IpAddr) -> Result<(), Throttled> {
+        self.requests_by_address
+            .check_key(&network(address))
+            .map_err(|_| Throttled)
+    }
+
+    /// A place among the requests in work, held until it is dropped.
+    ///
+    /// # Errors
+    /// [`Throttled`] where all are taken: refused at once, so that nothing queues up.
+    pub fn take_place(&self) -> Result<SemaphorePermit<'_>, Throttled> {
+        self.requests_at_once.try_acquire().map_err(|_| Throttled)
+    }
+
+    /// Whether this address and this client may begin one more login.
     ///
     /// # Errors
     /// [`Throttled`].
@@ -411,6 +433,7 @@ impl Throttle {
     }
 
     fn forget_old(&self) {
+        self.requests_by_address.retain_recent();
         self.logins_by_address.retain_recent();
         self.logins_by_client.retain_recent();
         self.failures_by_address.retain_recent();

@@ -100,11 +100,12 @@ impl Check {
             Prepared::new(config),
             "upstreams, private keys, claims and clients fit together",
         );
-        let callback = config.issuer.endpoint("/callback");
-        findings.add(
-            Verdict::Note,
-            format!("register this redirect URI at sgID: {callback}"),
-        );
+        for name in config.upstreams.keys() {
+            let callback = config.redirect_uri(name);
+            let what =
+                format!("[upstreams.{name}]: register this redirect URI at sgID: {callback}");
+            findings.add(Verdict::Note, what);
+        }
         if let Some(prepared) = &prepared {
             examine_clients(prepared, findings);
         }

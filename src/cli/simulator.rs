@@ -36,7 +36,7 @@ impl Simulate {
             clients.push(SimulatedClient {
                 client_id: upstream.client_id.clone(),
                 client_secret: upstream.client_secret.expose().to_owned(),
-                redirect_uris: vec![config.issuer.endpoint("/callback")],
+                redirect_uris: vec![config.redirect_uri(name)],
                 public_key_pem,
                 scopes: None,
             });

@@ -134,6 +134,10 @@ pub struct Limits {
     pub waiting_logins: u64,
     /// New logins a minute from one address.
     pub logins_per_minute: u32,
+    /// Requests a minute from one address, to whatever.
+    pub requests_per_minute: u32,
+    /// Requests in work at once; more are told to come back later.
+    pub requests_at_once: usize,
     /// Failed client authentications a minute from one address.
     pub failures_per_minute: u32,
     /// Connections to the public listener.
@@ -159,6 +163,8 @@ pub struct Upstream {
     pub client_secret: SecretText,
     /// PEM texts of the RSA keys that open the payload; several while a key changes.
     pub private_keys: Vec<PrivateKeyText>,
+    /// Whether people come back from it to `/callback/NAME` rather than to `/callback`.
+    pub own_callback: bool,
     /// How long one call may take in all.
     pub timeout: Duration,
     /// A certificate to trust beside the system's, in PEM.
@@ -258,6 +264,16 @@ impl Config {
     /// As [`Config::load`].
     pub fn from_toml(text: &str, folder: &Path) -> Result<Self, ConfigError> {
         read::Source::text(text, folder).parse()
+    }
+
+    /// The redirect URI to register at an upstream.
+    pub fn redirect_uri(&self, name: &str) -> String {
+        match self.upstreams.get(name) {
+            Some(upstream) if upstream.own_callback => {
+                self.issuer.endpoint(&format!("/callback/{name}"))
+            }
+            _ => self.issuer.endpoint("/callback"),
+        }
     }
 
     /// The names of the upstreams.

@@ -186,6 +186,8 @@ impl Default for SessionSettings {
 struct LimitSettings {
     waiting_logins: Number,
     logins_per_minute: Number,
+    requests_per_minute: Number,
+    requests_at_once: Number,
     failures_per_minute: Number,
     connections: Number,
 }
@@ -195,6 +197,8 @@ impl Default for LimitSettings {
         Self {
             waiting_logins: Number(100_000),
             logins_per_minute: Number(600),
+            requests_per_minute: Number(6_000),
+            requests_at_once: Number(1_000),
             failures_per_minute: Number(60),
             connections: Number(10_000),
         }
@@ -218,6 +222,8 @@ struct UpstreamSettings {
     private_keys: Vec<String>,
     #[serde(default)]
     private_key_files: Vec<PathBuf>,
+    #[serde(default)]
+    own_callback: bool,
     #[serde(default)]
     timeout: Option<Span>,
     ca_certificate_file: Option<PathBuf>,
@@ -376,6 +382,8 @@ impl Finisher<'_> {
             limits: Limits {
                 waiting_logins: settings.limits.waiting_logins.0.into(),
                 logins_per_minute: settings.limits.logins_per_minute.0,
+                requests_per_minute: settings.limits.requests_per_minute.0,
+                requests_at_once: settings.limits.requests_at_once.0 as usize,
                 failures_per_minute: settings.limits.failures_per_minute.0,
                 connections: settings.limits.connections.0 as usize,
             },
@@ -553,11 +561,29 @@ impl Finisher<'_> {
             let upstream = self.upstream(&name, upstream);
             upstreams.insert(name, upstream?);
         }
+        // An answer must show which issuer it is from (RFC 9700 section 4.4), and sgID sends no `iss`.
+        let mut shared = upstreams
+            .values()
+            .filter(|upstream: &&Upstream| !upstream.own_callback);
+        let first = shared.next().map(|upstream| &upstream.issuer);
+        if shared.any(|upstream| Some(&upstream.issuer) != first) {
+            return self.report(
+                &["upstreams"],
+                "upstreams of different issuers must not share a callback: set own_callback = true for all but one issuer, and register <issuer>/callback/NAME there",
+            );
+        }
         Some(upstreams)
     }
 
     fn upstream(&mut self, name: &str, settings: UpstreamSettings) -> Option<Upstream> {
         let UpstreamKind::Sgid = settings.kind;
+        let is_path_segment = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_path_segment) {
+            return self.report(
+                &["upstreams", name],
+                "the name of an upstream has 1 to 64 letters, digits, - and _",
+            );
+        }
         let at = |setting| ["upstreams", name, setting];
         let issuer = Issuer::parse(&settings.issuer);
         if let Err(error) = &issuer {
@@ -640,6 +666,7 @@ impl Finisher<'_> {
             client_id: settings.client_id,
             client_secret,
             private_keys,
+            own_callback: settings.own_callback,
             timeout: settings
                 .timeout
                 .map_or(Duration::from_secs(10), |span| span.0),

@@ -165,6 +165,18 @@ async fn answer(
     if head_bytes(&request) > MAX_HEAD_BYTES {
         return Ok(request.into_response(page(PageFault::HeadTooLarge)));
     }
+    // Keys and discovery stay fast under any load: relying parties everywhere depend on them.
+    let is_precious = guard.readable_by_anyone.contains(request.path());
+    let is_within_rate = bridge
+        .throttle
+        .admit_request(ClientAddress::of(request.request()));
+    if is_within_rate.is_err() {
+        return Ok(request.into_response(page(PageFault::Throttled)));
+    }
+    let place = bridge.throttle.take_place();
+    if place.is_err() && !is_precious {
+        return Ok(request.into_response(page(PageFault::Overloaded)));
+    }
     if *request.method() == Method::OPTIONS {
         let cross_origin = CrossOrigin {
             guard,

@@ -54,6 +54,10 @@ fn routes(bridge: &Bridge) -> impl FnOnce(&mut ServiceConfig) + use<> {
             at(Path::Callback),
             web::get().to(callback::callback),
         ))
+        .service(only_get(
+            at(Path::NamedCallback),
+            web::get().to(callback::callback),
+        ))
         .service(
             web::resource(at(Path::Token))
                 .route(web::post().to(token::token))

@@ -44,14 +44,18 @@ async fn admit(
     };
     let raw = RawAuthorizationRequest::new(&parameters);
     let client = client(bridge, &raw, now).await?;
+    let state = raw.state();
     let return_to = client
         .return_address(
             raw.redirect_uri()?,
             raw.response_mode()?,
-            raw.state()?,
+            state.unwrap_or_default(),
             &bridge.issuer,
         )
         .map_err(AuthorizeError::page)?;
+    if let Err(repeated) = state {
+        return Err(AuthorizeError::to(return_to, repeated.into()));
+    }
     let admitted = client
         .admit(&raw, return_to.clone())
         .map_err(|error| AuthorizeError::to(return_to.clone(), error))?;

@@ -15,6 +15,7 @@ use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::Parameters;
 use crate::oidc::return_address::ReturnAddress;
 use crate::secret::{AuthorizationCode, Bearer, LoginState, randomness};
+use crate::sgid::Sgid;
 
 /// Where sgID sends people back.
 pub async fn callback(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
@@ -37,9 +38,13 @@ async fn take_up(bridge: &Bridge, request: &HttpRequest) -> Result<HttpResponse,
     let answer = UpstreamAnswer::parse(&parameters)?;
     let login = bridge.store.take_login(&state, &cookie, now).await?;
     let login = login.ok_or_else(no_login)?;
+    let client_id = login.client_id().clone();
     let mut response = match resume(bridge, request, login, &answer, now).await {
         Ok(response) => response,
-        Err(error) => error.respond(bridge, request),
+        Err(error) => {
+            tracing::info!(target: "sgid_bridge::audit", event = "login", outcome = "failed", client.id = %client_id, request.id = RequestId::of(request), "a login failed");
+            error.respond(bridge, request)
+        }
     };
     let _ = response.add_cookie(&cookies::remove(&bridge.issuer, &state));
     Ok(response)
@@ -65,8 +70,9 @@ async fn resume(
         return offer_fresh_start(bridge, request, login, &client, &return_to).await;
     }
     let sgid = bridge.upstreams.get(login.upstream()).ok_or_else(changed)?;
+    let address = format!("{}{}", bridge.issuer, below_issuer(bridge, request));
     let upstream_code = answer
-        .code_from(sgid.issuer())
+        .code_from(sgid, &address)
         .map_err(|error| AuthorizeError::to(return_to.clone(), error))?;
     let catalogue = bridge.catalogue();
     let wanted = catalogue.wanted(&login.scope_for(&client));
@@ -88,6 +94,12 @@ async fn resume(
         .map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?;
     tracing::info!(target: "sgid_bridge::audit", event = "login", outcome = "granted", client.id = %client.client_id(), subject = grant.subject().as_str(), request.id = RequestId::of(request), "a person logged in");
     Ok(see_other(&return_to.with_code(&code.expose())))
+}
+
+/// The path of the callback without the issuer's own.
+fn below_issuer<'a>(bridge: &Bridge, request: &'a HttpRequest) -> &'a str {
+    let path = request.path();
+    path.strip_prefix(bridge.issuer.path()).unwrap_or(path)
 }
 
 /// The same request once more, behind one click.
@@ -140,8 +152,9 @@ impl<'a> UpstreamAnswer<'a> {
     }
 
     /// The code, if this answer is from the upstream that the login was sent to.
-    fn code_from(&self, upstream_issuer: &str) -> Result<&'a str, OAuthError> {
-        if self.issuer.is_some_and(|issuer| issuer != upstream_issuer) {
+    fn code_from(&self, sgid: &Sgid, address: &str) -> Result<&'a str, OAuthError> {
+        let names_another = self.issuer.is_some_and(|issuer| issuer != sgid.issuer());
+        if names_another || !sgid.answers_at(address) {
             return Err(OAuthError::new(
                 ErrorCode::ServerError,
                 "the answer came from another issuer than the login was sent to",

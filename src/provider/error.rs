@@ -44,6 +44,9 @@ pub enum PageFault {
     /// Too much, too fast.
     #[error("too many logins")]
     Throttled,
+    /// More requests at once than can be served.
+    #[error("too many requests at once")]
+    Overloaded,
     /// We are at fault, or the database is away.
     #[error("the bridge is unavailable")]
     Unavailable,
@@ -90,7 +93,7 @@ impl PageFault {
             | Self::Expired(_)
             | Self::ClientChanged => StatusCode::BAD_REQUEST,
             Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Fault => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -143,7 +146,7 @@ impl PageFault {
                 "Its registration was changed while you were signing in. Nobody was signed in.".to_owned(),
                 vec!["Go back to the app and try once more."],
             ),
-            Self::Throttled => (
+            Self::Throttled | Self::Overloaded => (
                 "Too many sign-ins at once",
                 "More people are signing in just now than can be served well.".to_owned(),
                 vec!["Wait a minute, then go back to the app and try once more."],
@@ -208,7 +211,10 @@ impl ErrorPage<'_> {
     /// The page as an answer.
     pub fn respond(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.fault.status());
-        if matches!(self.fault, PageFault::Throttled | PageFault::Unavailable) {
+        if matches!(
+            self.fault,
+            PageFault::Throttled | PageFault::Overloaded | PageFault::Unavailable
+        ) {
             response.insert_header((RETRY_AFTER, RETRY_SECONDS));
         }
         response

@@ -13,6 +13,8 @@ pub enum Path {
     Authorize,
     /// Where sgID sends people back: the redirect URI to register there.
     Callback,
+    /// The same for one upstream of several issuers.
+    NamedCallback,
     /// RFC 6749 section 3.2.
     Token,
     /// OpenID Connect Core section 5.3.
@@ -29,6 +31,7 @@ impl Path {
             Self::Jwks => "/jwks",
             Self::Authorize => "/authorize",
             Self::Callback => "/callback",
+            Self::NamedCallback => "/callback/{upstream}",
             Self::Token => "/token",
             Self::Userinfo => "/userinfo",
             Self::Stylesheet => "/assets/style.css",

@@ -180,6 +180,11 @@ impl Sgid {
         })
     }
 
+    /// Whether an answer that arrived at this address is one that we were sent to expect from here.
+    pub fn answers_at(&self, address: &str) -> bool {
+        self.redirect_uri == address
+    }
+
     /// sgID's issuer identifier.
     pub fn issuer(&self) -> &str {
         &self.issuer

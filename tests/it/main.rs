@@ -1,5 +1,8 @@
 //! Everything that is tested from outside its room, in one binary.
 
+// Says to Clippy that helpers are tests too: they may unwrap.
+#![cfg(test)]
+
 mod protocol;
 mod store;
 mod support;

@@ -72,7 +72,7 @@ fn every_public_method_of_the_store_stands_in_its_conformance_suite() {
     let mut violations = Vec::new();
     let mut methods = 0;
     for path in files_below("src/store") {
-        for it in without_tests(tokens(&read(&path))).windows(4) {
+        for it in without_tests(&tokens(&read(&path))).windows(4) {
             if it[0].is("pub") && it[1].is("async") && it[2].is("fn") {
                 methods += 1;
                 if !called.contains(it[3].text.as_str()) {
@@ -94,7 +94,7 @@ fn migrations_are_portable_and_say_why() {
         let (date, what) = name.split_at_checked(14).unwrap_or((name, ""));
         let is_named = date.bytes().all(|it| it.is_ascii_digit())
             && what.starts_with('_')
-            && what.ends_with(".sql");
+            && Path::new(what).extension().is_some_and(|it| it == "sql");
         if !is_named {
             violations.push(violation(
                 &path,
@@ -162,7 +162,7 @@ fn check_source(path: &str, source: &str) -> Vec<String> {
         return violations;
     }
 
-    let code = without_tests(all);
+    let code = without_tests(&all);
     let lines: BTreeSet<usize> = code
         .iter()
         .flat_map(|token| token.line..=token.line + token.text.matches('\n').count())
@@ -490,7 +490,7 @@ fn character_or_lifetime(rest: &str) -> usize {
 }
 
 /// Leaves out every item that only tests have.
-fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+fn without_tests(tokens: &[Token]) -> Vec<Token> {
     let mut kept = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -501,7 +501,7 @@ fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
                 .zip(&tokens[at..])
                 .all(|(text, token)| token.is(text));
         if is_test {
-            at = end_of_item(&tokens, at + marks_test.len());
+            at = end_of_item(tokens, at + marks_test.len());
         } else {
             kept.push(tokens[at].clone());
             at += 1;
@@ -653,209 +653,90 @@ fn lead(segments: &[&str], here: &[String]) -> Option<Target> {
     }
 }
 
+/// A path of `oidc` that leads to `store`, in every way of writing one.
+const WAYS_TO_KNOW: [&str; 7] = [
+    "\nuse crate::store::Store;",
+    "\npub use crate::{store::{self, Store}, clock};",
+    "\nuse super::super::store as shelf;",
+    "\nfn f() { let it = crate::store::Store::new(); }",
+    "\nmod inner { use super::super::super::store; }",
+    "\nfn f(it: &dyn Fn(crate::store::Store)) {}",
+    "\nuse sgid_bridge::store;",
+];
+
+/// File, source, and what is wrong with its first line.
+#[rustfmt::skip]
+const PLANTED: [(&str, &str, &str); 21] = [
+    ("src/store/codes.rs", "use crate::provider::token;", "`store` must not know `provider`"),
+    ("src/sgid/fetch.rs", "use crate::clients::Clients;", "`sgid` must not know `clients`"),
+    ("src/bridge/a.rs", "use crate::telemetry;", "`bridge` must not know `telemetry`"),
+    ("src/provider/a.rs", "use crate::simulator::World;", "`provider` must not know `simulator`"),
+    ("src/simulator/a.rs", "use crate::secret;", "`simulator` must not know `secret`"),
+    ("src/playground/a.rs", "use crate::oidc;", "`playground` must not know `oidc`"),
+    ("src/login/a.rs", "use crate::*;", "`login` must say which room it uses"),
+    ("src/attic/a.rs", "use crate::clock;", "`attic` must not know `clock`"),
+    ("src/cli/a.rs", "use crate::attic::Box;", "`attic` stands on no floor"),
+    ("src/cli/a.rs", "use actix_web::web;", "`actix_web` is a guest of http"),
+    ("src/login/a.rs", "fn f() -> ::sqlx::Result<()> {}", "`sqlx` is a guest of store"),
+    ("src/tokens/a.rs", "#[josekit::x] fn f() {}", "`josekit` is a guest of sgid"),
+    ("src/keyring/a.rs", "use {rsa::RsaPrivateKey};", "`rsa` is a guest of sgid"),
+    ("src/clients/a.rs", "use reqwest as http;", "`reqwest` is a guest of sgid"),
+    ("src/pages/a.rs", "fn f() { todo!() }", "`todo!` is for unfinished work"),
+    ("src/pages/tests.rs", "#[ignore] fn f() {}", "no `#[ignore]`"),
+    ("src/pages/mod.rs", "use std::fmt;", "a room begins with a sign"),
+    ("src/attic.rs", "//! Old things.\n", "the sign of a room has a line `Never knows:`"),
+    ("src/store/a.rs", "const A: &str = \"select * from login\";", "lists its columns"),
+    ("src/store/a.rs", "const A: &str = r#\"update a set b = now()\"#;", "is told the time"),
+    ("src/store/a.rs", "const A: &str = \"DELETE from login\";", "lower case"),
+];
+
+/// File, and a source with nothing wrong.
+#[rustfmt::skip]
+const INNOCENT: [(&str, &str); 15] = [
+    ("src/provider/a.rs", "use crate::{bridge::Bridge, clock, store};\nuse actix_web::web;"),
+    ("src/cli/a.rs", "use crate::{telemetry, simulator, playground, http};"),
+    ("src/main.rs", "use sgid_bridge::cli;"),
+    ("src/store/a.rs", "use super::{Store, on};\nuse crate::keyring::Slot;\nuse self::a::B;"),
+    ("src/oidc/a.rs", "/// See [`crate::store::Store`].\n// use crate::store;\n/* crate::store /* */ sqlx::X */"),
+    ("src/oidc/a.rs", "const A: &str = \"crate::store \\\" sqlx::query\"; const B: char = '\"';"),
+    ("src/oidc/a.rs", "const A: &[u8] = br##\"sqlx::query\"# \"##;"),
+    ("src/oidc/a.rs", "#[cfg(test)]\nmod tests { use crate::store::{A, B}; fn f() { g(\"}\") } }"),
+    ("src/oidc/a.rs", "#[cfg(test)]\nuse crate::store;\n#[cfg(test)]\nmod tests;"),
+    ("src/oidc/a.rs", "mod hexadecimal { use super::super::super::oidc::X; use super::Y; }"),
+    ("src/oidc/tests.rs", "use crate::store::Store;"),
+    ("src/keyring/a.rs", "use josekit::jwk::alg::rsa::RsaKeyPair; fn f<'a>(rsa: &'a u8) {}"),
+    ("src/store/a.rs", "const A: &str = \"select count(*) from login\"; fn f() -> u8 { 2 * now() }"),
+    ("src/attic.rs", "//! Old things.\n//! Never knows: new things.\n"),
+    ("src/oidc/a.rs", "fn f() -> impl Iterator<Item = u8> + use<'_> {}"),
+];
+
 #[test]
 fn a_planted_violation_is_found_with_its_file_line_and_rule() {
-    let caught = |path: &str, source: &str| check_source(path, source);
-    let knows = "src/oidc/scope.rs:2: `oidc` must not know `store`";
-    for planted in [
-        "\nuse crate::store::Store;",
-        "\npub use crate::{store::{self, Store}, clock};",
-        "\nuse super::super::store as shelf;",
-        "\nfn f() { let it = crate::store::Store::new(); }",
-        "\nmod inner { use super::super::super::store; }",
-        "\nfn f(it: &dyn Fn(crate::store::Store)) {}",
-        "\nuse sgid_bridge::store;",
-    ] {
-        let found = caught("src/oidc/scope.rs", planted);
-        assert!(found.iter().any(|it| it == knows), "{planted}: {found:?}");
+    for source in WAYS_TO_KNOW {
+        let found = check_source("src/oidc/scope.rs", source);
+        let expected = "src/oidc/scope.rs:2: `oidc` must not know `store`";
+        assert!(found.iter().any(|it| it == expected), "{source}: {found:?}");
     }
-    for (path, planted, rule) in [
-        (
-            "src/store/codes.rs",
-            "use crate::provider::token;",
-            "`store` must not know `provider`",
-        ),
-        (
-            "src/sgid/fetch.rs",
-            "use crate::clients::Clients;",
-            "`sgid` must not know `clients`",
-        ),
-        (
-            "src/bridge/a.rs",
-            "use crate::telemetry;",
-            "`bridge` must not know `telemetry`",
-        ),
-        (
-            "src/provider/a.rs",
-            "use crate::simulator::World;",
-            "`provider` must not know `simulator`",
-        ),
-        (
-            "src/simulator/a.rs",
-            "use crate::secret;",
-            "`simulator` must not know `secret`",
-        ),
-        (
-            "src/playground/a.rs",
-            "use crate::oidc;",
-            "`playground` must not know `oidc`",
-        ),
-        (
-            "src/login/a.rs",
-            "use crate::*;",
-            "`login` must say which room it uses",
-        ),
-        (
-            "src/attic/a.rs",
-            "use crate::clock;",
-            "`attic` must not know `clock`",
-        ),
-        (
-            "src/cli/a.rs",
-            "use crate::attic::Box;",
-            "`attic` stands on no floor",
-        ),
-        (
-            "src/cli/a.rs",
-            "use actix_web::web;",
-            "`actix_web` is a guest of http",
-        ),
-        (
-            "src/login/a.rs",
-            "fn f() -> ::sqlx::Result<()> {}",
-            "`sqlx` is a guest of store",
-        ),
-        (
-            "src/tokens/a.rs",
-            "#[josekit::x] fn f() {}",
-            "`josekit` is a guest of sgid",
-        ),
-        (
-            "src/keyring/a.rs",
-            "use {rsa::RsaPrivateKey};",
-            "`rsa` is a guest of sgid",
-        ),
-        (
-            "src/clients/a.rs",
-            "use reqwest as http;",
-            "`reqwest` is a guest of sgid",
-        ),
-        (
-            "src/pages/a.rs",
-            "fn f() { todo!() }",
-            "`todo!` is for unfinished work",
-        ),
-        (
-            "src/pages/tests.rs",
-            "#[ignore] fn f() {}",
-            "no `#[ignore]`",
-        ),
-        (
-            "src/pages/mod.rs",
-            "use std::fmt;",
-            "a room begins with a sign",
-        ),
-        (
-            "src/attic.rs",
-            "//! Old things.\n",
-            "the sign of a room has a line `Never knows:`",
-        ),
-        (
-            "src/store/a.rs",
-            "const A: &str = \"select * from login\";",
-            "lists its columns",
-        ),
-        (
-            "src/store/a.rs",
-            "const A: &str = r#\"update a set b = now()\"#;",
-            "is told the time",
-        ),
-        (
-            "src/store/a.rs",
-            "const A: &str = \"DELETE from login\";",
-            "lower case",
-        ),
-    ] {
-        let found = caught(path, planted);
-        let expected = format!("{path}:1: ");
-        assert!(
-            found
-                .iter()
-                .any(|it| it.starts_with(&expected) && it.contains(rule)),
-            "{planted}: {found:?}"
-        );
+    for (path, source, rule) in PLANTED {
+        let found = check_source(path, source);
+        let place = format!("{path}:1: ");
+        let is_caught = |it: &String| it.starts_with(&place) && it.contains(rule);
+        assert!(found.iter().any(is_caught), "{source}: {found:?}");
     }
     let long = "fn f() {}\n".repeat(MAX_LINES_OF_CODE + 1);
-    assert_eq!(caught("src/oidc/a.rs", &long).len(), 1);
-    let path = format!("see /{}/main", "work");
-    let found = check_privacy("README.md", 7, &path).unwrap();
+    assert_eq!(check_source("src/oidc/a.rs", &long).len(), 1);
+    let private = format!("see /{}/main", "work");
+    let found = check_privacy("README.md", 7, &private).unwrap();
     assert!(found.starts_with("README.md:7: "), "{found}");
     let ignored = "fn f() {}\n#[ignore = \"slow\"]\nfn g() {}";
     let found = check_test("tests/it/a.rs", ignored);
-    assert_eq!(
-        found,
-        ["tests/it/a.rs:2: nothing skips itself: no `#[ignore]`"]
-    );
+    let expected = "tests/it/a.rs:2: nothing skips itself: no `#[ignore]`";
+    assert_eq!(found, [expected]);
 }
 
 #[test]
 fn what_is_allowed_or_no_code_is_let_be() {
-    for (path, source) in [
-        (
-            "src/provider/a.rs",
-            "use crate::{bridge::Bridge, clock, store};\nuse actix_web::web;",
-        ),
-        (
-            "src/cli/a.rs",
-            "use crate::{telemetry, simulator, playground, http};",
-        ),
-        ("src/main.rs", "use sgid_bridge::cli;"),
-        (
-            "src/store/a.rs",
-            "use super::{Store, on};\nuse crate::keyring::Slot;\nuse self::a::B;",
-        ),
-        (
-            "src/oidc/a.rs",
-            "/// See [`crate::store::Store`].\n// use crate::store;\n/* crate::store /* */ sqlx::X */",
-        ),
-        (
-            "src/oidc/a.rs",
-            "const A: &str = \"crate::store \\\" sqlx::query\"; const B: char = '\"';",
-        ),
-        (
-            "src/oidc/a.rs",
-            "const A: &[u8] = br##\"sqlx::query\"# \"##;",
-        ),
-        (
-            "src/oidc/a.rs",
-            "#[cfg(test)]\nmod tests { use crate::store::{A, B}; fn f() { g(\"}\") } }",
-        ),
-        (
-            "src/oidc/a.rs",
-            "#[cfg(test)]\nuse crate::store;\n#[cfg(test)]\nmod tests;",
-        ),
-        (
-            "src/oidc/a.rs",
-            "mod hexadecimal { use super::super::super::oidc::X; use super::Y; }",
-        ),
-        ("src/oidc/tests.rs", "use crate::store::Store;"),
-        (
-            "src/keyring/a.rs",
-            "use josekit::jwk::alg::rsa::RsaKeyPair; fn f<'a>(rsa: &'a u8) {}",
-        ),
-        (
-            "src/store/a.rs",
-            "const A: &str = \"select count(*) from login\"; fn f() -> u8 { 2 * now() }",
-        ),
-        (
-            "src/attic.rs",
-            "//! Old things.\n//! Never knows: new things.\n",
-        ),
-        (
-            "src/oidc/a.rs",
-            "fn f() -> impl Iterator<Item = u8> + use<'_> {}",
-        ),
-    ] {
+    for (path, source) in INNOCENT {
         let found = check_source(path, source);
         assert!(found.is_empty(), "{source}: {found:?}");
     }

@@ -119,6 +119,19 @@ async fn under_a_wrong_master_key_nothing_is_found_and_nothing_is_spoilt(place: 
     assert!(login.is_some());
 }
 
+async fn looking_for_the_pairwise_secret_makes_none(place: &Place) {
+    let store = place.store().await;
+    for _ in 0..2 {
+        let found = store.find_pairwise_secret().await.unwrap();
+        assert!(found.is_none());
+    }
+    let made = pairwise(&store).await;
+    let found = store.find_pairwise_secret().await.unwrap().unwrap();
+    assert_eq!(*found.expose(), made);
+    let wrong = place.store_with(new_key(), Vec::new()).await;
+    assert_does_not_open(wrong.find_pairwise_secret().await);
+}
+
 async fn ten_instances_that_need_the_pairwise_secret_at_once_agree(place: &Place) {
     let mut askers = JoinSet::new();
     for _ in 0..10 {
@@ -141,12 +154,14 @@ fn new_key() -> MasterKey {
 
 #[track_caller]
 fn assert_does_not_open<T>(outcome: Result<T, StoreError>) {
-    assert!(matches!(outcome, Err(StoreError::DoesNotOpen(_))));
+    let error = outcome.err().expect("it does not open");
+    assert!(matches!(error, StoreError::DoesNotOpen(_)), "{error:?}");
 }
 
 on_both_engines! {
     what_a_former_master_key_sealed_still_opens,
     standing_secrets_are_sealed_anew_so_that_the_former_key_can_go,
     under_a_wrong_master_key_nothing_is_found_and_nothing_is_spoilt,
+    looking_for_the_pairwise_secret_makes_none,
     ten_instances_that_need_the_pairwise_secret_at_once_agree,
 }
