@@ -1,8 +1,10 @@
 //! Every setting, read once and parsed to its final type.
 //! Never knows: any room but the words it parses to.
 
+mod finish;
 mod read;
 mod settings;
+mod upstreams;
 
 use std::collections::BTreeMap;
 use std::fmt;

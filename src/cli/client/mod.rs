@@ -1,19 +1,21 @@
 //! `client`.
 
+mod change;
+mod report;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use self::change::Change;
+use self::report::{line, report, summary};
 use super::output::{instant, say, say_json};
 use super::{CliError, Global};
 use crate::bridge::{Prepared, open_store};
 use crate::clients::Rules;
 use crate::clock::{Clock, Timestamp};
-use crate::oidc::client::{
-    AuthenticationMethod, Client, ClientId, ClientSecretHash, CodeProtection,
-};
-use crate::oidc::metadata::ClientMetadata;
+use crate::oidc::client::{AuthenticationMethod, Client, ClientId, ClientSecretHash};
 use crate::secret::{Bearer, ClientSecret, randomness};
 use crate::store::{ClientRecord, SecretRecord, Store};
 
@@ -59,119 +61,6 @@ pub(super) struct RotateSecret {
     /// For scripts
     #[arg(long)]
     json: bool,
-}
-
-/// The settings of a client, named as in the configuration.
-#[derive(Args)]
-pub(super) struct Change {
-    /// Which one
-    client_id: String,
-    /// For people
-    #[arg(long)]
-    client_name: Option<String>,
-    /// Where answers may go, exactly; may be repeated
-    #[arg(long = "redirect-uri", value_name = "URI")]
-    redirect_uris: Vec<String>,
-    /// Where people may be sent after signing out; may be repeated
-    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
-    post_logout_redirect_uris: Vec<String>,
-    /// `client_secret_basic`, `client_secret_post` or none
-    #[arg(long)]
-    token_endpoint_auth_method: Option<String>,
-    /// What it may ever ask for, such as "openid profile"
-    #[arg(long)]
-    scope: Option<String>,
-    /// Where its people sign in
-    #[arg(long)]
-    upstream: Option<String>,
-    /// pairwise or public
-    #[arg(long)]
-    subject_type: Option<String>,
-    /// RS256, PS256, ES256 or `EdDSA`
-    #[arg(long)]
-    id_token_signed_response_alg: Option<String>,
-    /// `id_token` or userinfo; may be repeated
-    #[arg(long, value_name = "PLACE")]
-    claims_in: Vec<String>,
-    /// Whether a code challenge is required
-    #[arg(long)]
-    require_pkce: Option<bool>,
-    /// Whether nonce is required where PKCE is not
-    #[arg(long)]
-    require_nonce: Option<bool>,
-    /// web or native
-    #[arg(long)]
-    application_type: Option<String>,
-    /// The host for pairwise identifiers
-    #[arg(long)]
-    sector_identifier: Option<String>,
-    /// Why it may receive NRIC or FIN numbers
-    #[arg(long)]
-    nric_purpose: Option<String>,
-    /// An origin of its browser code; may be repeated
-    #[arg(long = "web-origin", value_name = "ORIGIN")]
-    web_origins: Vec<String>,
-    /// false: known, and refused everywhere
-    #[arg(long)]
-    enabled: Option<bool>,
-    /// For scripts
-    #[arg(long)]
-    json: bool,
-}
-
-impl Change {
-    /// Writes what was named over `metadata`.
-    fn over(&self, mut metadata: Map<String, Value>) -> Result<ClientMetadata, CliError> {
-        let texts = [
-            ("client_name", &self.client_name),
-            (
-                "token_endpoint_auth_method",
-                &self.token_endpoint_auth_method,
-            ),
-            ("scope", &self.scope),
-            ("upstream", &self.upstream),
-            ("subject_type", &self.subject_type),
-            (
-                "id_token_signed_response_alg",
-                &self.id_token_signed_response_alg,
-            ),
-            ("application_type", &self.application_type),
-            ("sector_identifier", &self.sector_identifier),
-            ("nric_purpose", &self.nric_purpose),
-        ];
-        let lists = [
-            ("redirect_uris", &self.redirect_uris),
-            ("post_logout_redirect_uris", &self.post_logout_redirect_uris),
-            ("claims_in", &self.claims_in),
-            ("web_origins", &self.web_origins),
-        ];
-        let switches = [
-            ("require_pkce", self.require_pkce),
-            ("require_nonce", self.require_nonce),
-            ("enabled", self.enabled),
-        ];
-        let named = texts
-            .into_iter()
-            .filter_map(|(name, text)| Some((name, json!(text.as_ref()?))))
-            .chain(
-                lists
-                    .into_iter()
-                    .filter(|(_, list)| !list.is_empty())
-                    .map(|(name, list)| (name, json!(list))),
-            )
-            .chain(
-                switches
-                    .into_iter()
-                    .filter_map(|(name, switch)| Some((name, json!(switch?)))),
-            );
-        for (name, value) in named {
-            metadata.insert(name.to_owned(), value);
-        }
-        metadata.insert("client_id".to_owned(), self.client_id.clone().into());
-        metadata.entry("redirect_uris").or_insert_with(|| json!([]));
-        serde_json::from_value(Value::Object(metadata))
-            .map_err(|error| CliError::Usage(error.to_string()))
-    }
 }
 
 struct Open {
@@ -382,57 +271,4 @@ fn hashed(secret: &str) -> SecretRecord {
 
 fn audit(event: &str, id: &ClientId) {
     tracing::info!(target: "sgid_bridge::audit", event, client.id = %id, "a client was changed by command");
-}
-
-fn report(json: bool, record: &ClientRecord, secret: Option<&str>) -> Result<(), CliError> {
-    if json {
-        let mut document = json!(record.metadata);
-        if let (Some(secret), Some(members)) = (secret, document.as_object_mut()) {
-            members.insert("client_secret".to_owned(), secret.into());
-        }
-        return say_json(&document);
-    }
-    say(&format!("client_id      {}", record.metadata.client_id));
-    if let Some(secret) = secret {
-        say(&format!("client_secret  {secret}"));
-        say("The secret is shown this once; only its hash is kept.");
-    }
-    Ok(())
-}
-
-fn protection(client: &Client) -> &'static str {
-    match client.code_protection() {
-        CodeProtection::Pkce => "PKCE",
-        CodeProtection::Nonce => "nonce only, no PKCE",
-        CodeProtection::Neither => "neither PKCE nor nonce",
-    }
-}
-
-fn line(client: &Client, kept_in: &str) -> String {
-    let state = if client.is_enabled() {
-        ""
-    } else {
-        "  DISABLED"
-    };
-    format!(
-        "{}  {}  {}  {kept_in}{state}",
-        client.client_id(),
-        client.method().as_str(),
-        protection(client)
-    )
-}
-
-fn summary(client: &Client, kept_in: &str) -> Value {
-    json!({
-        "client_id": client.client_id(),
-        "client_name": client.client_name(),
-        "kept_in": kept_in,
-        "enabled": client.is_enabled(),
-        "token_endpoint_auth_method": client.method(),
-        "code_protection": protection(client),
-        "redirect_uris": client.redirect_uris(),
-        "scope": client.scope(),
-        "upstream": client.upstream(),
-        "nric_purpose": client.nric_purpose(),
-    })
 }

@@ -1,0 +1,123 @@
+//! What a command line says of a client.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::cli::CliError;
+use crate::oidc::metadata::ClientMetadata;
+
+/// The settings of a client, named as in the configuration.
+#[derive(Args)]
+pub(in crate::cli) struct Change {
+    /// Which one
+    pub(super) client_id: String,
+    /// For people
+    #[arg(long)]
+    pub(super) client_name: Option<String>,
+    /// Where answers may go, exactly; may be repeated
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    pub(super) redirect_uris: Vec<String>,
+    /// Where people may be sent after signing out; may be repeated
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    pub(super) post_logout_redirect_uris: Vec<String>,
+    /// `client_secret_basic`, `client_secret_post` or none
+    #[arg(long)]
+    pub(super) token_endpoint_auth_method: Option<String>,
+    /// What it may ever ask for, such as "openid profile"
+    #[arg(long)]
+    pub(super) scope: Option<String>,
+    /// Where its people sign in
+    #[arg(long)]
+    pub(super) upstream: Option<String>,
+    /// pairwise or public
+    #[arg(long)]
+    pub(super) subject_type: Option<String>,
+    /// RS256, PS256, ES256 or `EdDSA`
+    #[arg(long)]
+    pub(super) id_token_signed_response_alg: Option<String>,
+    /// `id_token` or userinfo; may be repeated
+    #[arg(long, value_name = "PLACE")]
+    pub(super) claims_in: Vec<String>,
+    /// Whether a code challenge is required
+    #[arg(long)]
+    pub(super) require_pkce: Option<bool>,
+    /// Whether nonce is required where PKCE is not
+    #[arg(long)]
+    pub(super) require_nonce: Option<bool>,
+    /// web or native
+    #[arg(long)]
+    pub(super) application_type: Option<String>,
+    /// The host for pairwise identifiers
+    #[arg(long)]
+    pub(super) sector_identifier: Option<String>,
+    /// Why it may receive NRIC or FIN numbers
+    #[arg(long)]
+    pub(super) nric_purpose: Option<String>,
+    /// An origin of its browser code; may be repeated
+    #[arg(long = "web-origin", value_name = "ORIGIN")]
+    pub(super) web_origins: Vec<String>,
+    /// false: known, and refused everywhere
+    #[arg(long)]
+    pub(super) enabled: Option<bool>,
+    /// For scripts
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Change {
+    /// Writes what was named over `metadata`.
+    pub(super) fn over(
+        &self,
+        mut metadata: Map<String, Value>,
+    ) -> Result<ClientMetadata, CliError> {
+        let texts = [
+            ("client_name", &self.client_name),
+            (
+                "token_endpoint_auth_method",
+                &self.token_endpoint_auth_method,
+            ),
+            ("scope", &self.scope),
+            ("upstream", &self.upstream),
+            ("subject_type", &self.subject_type),
+            (
+                "id_token_signed_response_alg",
+                &self.id_token_signed_response_alg,
+            ),
+            ("application_type", &self.application_type),
+            ("sector_identifier", &self.sector_identifier),
+            ("nric_purpose", &self.nric_purpose),
+        ];
+        let lists = [
+            ("redirect_uris", &self.redirect_uris),
+            ("post_logout_redirect_uris", &self.post_logout_redirect_uris),
+            ("claims_in", &self.claims_in),
+            ("web_origins", &self.web_origins),
+        ];
+        let switches = [
+            ("require_pkce", self.require_pkce),
+            ("require_nonce", self.require_nonce),
+            ("enabled", self.enabled),
+        ];
+        let named = texts
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, json!(text.as_ref()?))))
+            .chain(
+                lists
+                    .into_iter()
+                    .filter(|(_, list)| !list.is_empty())
+                    .map(|(name, list)| (name, json!(list))),
+            )
+            .chain(
+                switches
+                    .into_iter()
+                    .filter_map(|(name, switch)| Some((name, json!(switch?)))),
+            );
+        for (name, value) in named {
+            metadata.insert(name.to_owned(), value);
+        }
+        metadata.insert("client_id".to_owned(), self.client_id.clone().into());
+        metadata.entry("redirect_uris").or_insert_with(|| json!([]));
+        serde_json::from_value(Value::Object(metadata))
+            .map_err(|error| CliError::Usage(error.to_string()))
+    }
+}

@@ -1,0 +1,105 @@
+//! Userinfo: a challenge. RFC 6750 section 3.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{Cause, RETRY_SECONDS, log, write_oauth};
+use crate::oidc::error::{ErrorCode, OAuthError};
+use crate::oidc::parameters::Repeated;
+use crate::provider::incoming::{RequestId, UnreadableRequest};
+use crate::store::StoreError;
+
+/// What may go wrong at userinfo. RFC 6750 section 3.1.
+#[derive(Debug)]
+pub(in crate::provider) enum BearerError {
+    /// No token came: the challenge says nothing more.
+    Missing,
+    /// It came in two places, or in the query.
+    Malformed(&'static str),
+    /// The body cannot be read.
+    Unreadable(UnreadableRequest),
+    /// It is unknown, expired or revoked, or its client is disabled.
+    Invalid,
+    /// The database is away: never reported as a bad token.
+    Unavailable(StoreError),
+}
+
+impl BearerError {
+    /// The answer; logged here, once.
+    pub(in crate::provider) fn respond(self, request: &HttpRequest) -> HttpResponse {
+        let (status, error, cause): (_, _, Cause) = match self {
+            Self::Missing => {
+                return HttpResponse::Unauthorized()
+                    .insert_header((WWW_AUTHENTICATE, "Bearer realm=\"userinfo\""))
+                    .finish();
+            }
+            Self::Malformed(reason) => (
+                StatusCode::BAD_REQUEST,
+                OAuthError::invalid_request(reason),
+                None,
+            ),
+            Self::Unreadable(error) => (
+                StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
+                OAuthError::invalid_request(error.to_string()),
+                None,
+            ),
+            Self::Invalid => (
+                StatusCode::UNAUTHORIZED,
+                OAuthError::new(
+                    ErrorCode::InvalidToken,
+                    "the access token is unknown, expired or revoked",
+                ),
+                None,
+            ),
+            Self::Unavailable(cause) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                OAuthError::new(
+                    ErrorCode::TemporarilyUnavailable,
+                    "the bridge cannot reach its database; try again in a moment",
+                ),
+                Some(Box::new(cause)),
+            ),
+        };
+        log(
+            "userinfo",
+            &error.to_string(),
+            cause.as_deref(),
+            &RequestId::of(request),
+        );
+        let mut response = HttpResponse::build(status);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, RETRY_SECONDS));
+        } else {
+            let challenge = format!(
+                "Bearer realm=\"userinfo\", error=\"{}\", error_description=\"{}\"",
+                error.code.as_str(),
+                error.description
+            );
+            response.insert_header((WWW_AUTHENTICATE, challenge));
+        }
+        write_oauth(response, &error)
+    }
+}
+
+impl From<UnreadableRequest> for BearerError {
+    fn from(error: UnreadableRequest) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl From<Repeated> for BearerError {
+    fn from(_: Repeated) -> Self {
+        Self::Malformed("access_token occurs more than once")
+    }
+}
+
+impl From<StoreError> for BearerError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // A row that does not open is no token of ours.
+            StoreError::DoesNotOpen(_) => Self::Invalid,
+            other => Self::Unavailable(other),
+        }
+    }
+}

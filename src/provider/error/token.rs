@@ -1,0 +1,148 @@
+//! The token endpoint: JSON. RFC 6749 section 5.2.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{Cause, RETRY_SECONDS, log, write_oauth};
+use crate::bridge::Throttled;
+use crate::oidc::client::InvalidClient;
+use crate::oidc::error::{ErrorCode, OAuthError};
+use crate::oidc::parameters::Repeated;
+use crate::provider::incoming::{RequestId, UnreadableRequest};
+use crate::store::StoreError;
+use crate::tokens::MintError;
+
+/// What may go wrong at the token endpoint. RFC 6749 section 5.2.
+#[derive(Debug)]
+pub(in crate::provider) enum TokenError {
+    /// A refusal with its code.
+    OAuth(OAuthError),
+    /// The body cannot be read.
+    Unreadable(UnreadableRequest),
+    /// Another method than POST.
+    Method,
+    /// Nobody was proven; `challenge` where HTTP Basic was tried.
+    InvalidClient {
+        /// Whether the client tried HTTP Basic.
+        challenge: bool,
+    },
+    /// Too many failures.
+    Throttled,
+    /// The database is away: never reported as a bad credential.
+    Unavailable(StoreError),
+    /// We are at fault.
+    Fault(MintError),
+}
+
+impl TokenError {
+    /// The answer; logged here, once.
+    pub(in crate::provider) fn respond(self, request: &HttpRequest) -> HttpResponse {
+        let reference = RequestId::of(request);
+        let (status, error, cause): (_, _, Cause) = match self {
+            Self::OAuth(error) => (StatusCode::BAD_REQUEST, error, None),
+            Self::Unreadable(error) => (
+                StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
+                OAuthError::invalid_request(error.to_string()),
+                None,
+            ),
+            Self::Method => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                OAuthError::invalid_request("the token endpoint takes POST only"),
+                None,
+            ),
+            Self::InvalidClient { challenge } => return invalid_client(challenge, &reference),
+            Self::Throttled => (
+                StatusCode::TOO_MANY_REQUESTS,
+                OAuthError::new(
+                    ErrorCode::TemporarilyUnavailable,
+                    "too many failed client authentications from this address; wait a minute",
+                ),
+                None,
+            ),
+            Self::Unavailable(cause) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                OAuthError::new(
+                    ErrorCode::TemporarilyUnavailable,
+                    "the bridge cannot reach its database; try again in a moment",
+                ),
+                Some(Box::new(cause)),
+            ),
+            Self::Fault(cause) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                OAuthError::new(
+                    ErrorCode::ServerError,
+                    "the bridge could not make tokens; its log says why",
+                ),
+                Some(Box::new(cause)),
+            ),
+        };
+        log("token", &error.to_string(), cause.as_deref(), &reference);
+        let mut response = HttpResponse::build(status);
+        if matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        ) {
+            response.insert_header((RETRY_AFTER, RETRY_SECONDS));
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.insert_header((ALLOW, "POST"));
+        }
+        write_oauth(response, &error)
+    }
+}
+
+fn invalid_client(challenge: bool, reference: &str) -> HttpResponse {
+    let error = OAuthError::new(
+        ErrorCode::InvalidClient,
+        "client authentication failed: check client_id, the secret, and that the relying party uses the registered token_endpoint_auth_method",
+    );
+    log("token", &error.to_string(), None, reference);
+    let mut response = HttpResponse::Unauthorized();
+    if challenge {
+        response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"token\", charset=\"UTF-8\""));
+    }
+    write_oauth(response, &error)
+}
+
+impl From<InvalidClient> for TokenError {
+    fn from(_: InvalidClient) -> Self {
+        Self::InvalidClient { challenge: false }
+    }
+}
+
+impl From<OAuthError> for TokenError {
+    fn from(error: OAuthError) -> Self {
+        Self::OAuth(error)
+    }
+}
+
+impl From<Repeated> for TokenError {
+    fn from(error: Repeated) -> Self {
+        Self::OAuth(error.into())
+    }
+}
+
+impl From<UnreadableRequest> for TokenError {
+    fn from(error: UnreadableRequest) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl From<StoreError> for TokenError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl From<MintError> for TokenError {
+    fn from(error: MintError) -> Self {
+        Self::Fault(error)
+    }
+}
+
+impl From<Throttled> for TokenError {
+    fn from(_: Throttled) -> Self {
+        Self::Throttled
+    }
+}
