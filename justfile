@@ -19,7 +19,3 @@ lint:
 # Check advisories, licences, sources and duplicate crates
 deny:
     cargo deny --locked check
-
-# Measure
-bench *arguments:
-    cargo bench --locked {{ arguments }}

@@ -181,34 +181,11 @@ impl Catalogue {
             }
             entries.extend(named);
         }
-        Wanted { entries }
-    }
-
-    /// The claims that the fields give. Fields that nobody wanted are not looked at.
-    pub fn claims(&self, wanted: &Wanted, fields: &BTreeMap<String, String>) -> Claims {
-        let mut claims = Claims::none();
-        for entry in &wanted.entries {
-            let value = fields
-                .get(&entry.field)
-                .and_then(|text| present(text))
-                .and_then(|text| entry.conversion.apply(text));
-            let Some(value) = value else { continue };
-            claims.add(entry.claim.clone(), value);
-            match entry.conversion {
-                Conversion::Email => claims.add("email_verified", self.email_verified.into()),
-                Conversion::PhoneNumber => {
-                    claims.add("phone_number_verified", self.phone_number_verified.into());
-                }
-                Conversion::Line
-                | Conversion::Birthdate
-                | Conversion::Gender
-                | Conversion::Address
-                | Conversion::RegisterDate
-                | Conversion::IdentityNumber
-                | Conversion::Record => {}
-            }
+        Wanted {
+            entries,
+            email_verified: self.email_verified,
+            phone_number_verified: self.phone_number_verified,
         }
-        claims
     }
 
     /// Whether the scope brings an NRIC or FIN with it.
@@ -264,6 +241,8 @@ impl Catalogue {
 #[derive(Clone, Debug)]
 pub struct Wanted {
     entries: Vec<Entry>,
+    email_verified: bool,
+    phone_number_verified: bool,
 }
 
 impl Wanted {
@@ -273,6 +252,33 @@ impl Wanted {
             .iter()
             .map(|entry| entry.field.as_str())
             .collect()
+    }
+
+    /// The claims that the fields give. Fields that nobody wanted are not looked at.
+    pub fn claims(&self, fields: &BTreeMap<String, String>) -> Claims {
+        let mut claims = Claims::none();
+        for entry in &self.entries {
+            let value = fields
+                .get(&entry.field)
+                .and_then(|text| present(text))
+                .and_then(|text| entry.conversion.apply(text));
+            let Some(value) = value else { continue };
+            claims.add(entry.claim.clone(), value);
+            match entry.conversion {
+                Conversion::Email => claims.add("email_verified", self.email_verified.into()),
+                Conversion::PhoneNumber => {
+                    claims.add("phone_number_verified", self.phone_number_verified.into());
+                }
+                Conversion::Line
+                | Conversion::Birthdate
+                | Conversion::Gender
+                | Conversion::Address
+                | Conversion::RegisterDate
+                | Conversion::IdentityNumber
+                | Conversion::Record => {}
+            }
+        }
+        claims
     }
 }
 

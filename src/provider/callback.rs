@@ -74,10 +74,9 @@ async fn resume(
     let upstream_code = answer
         .code_from(sgid, &address)
         .map_err(|error| AuthorizeError::to(return_to.clone(), error))?;
-    let catalogue = bridge.catalogue();
-    let wanted = catalogue.wanted(&login.scope_for(&client));
+    let wanted = bridge.catalogue().wanted(&login.scope_for(&client));
     let identity = sgid
-        .identify(upstream_code, login.attempt(), &catalogue, &wanted, now)
+        .identify(upstream_code, login.attempt(), &wanted, now)
         .await
         .map_err(|error| AuthorizeError::sgid_to(return_to.clone(), error))?;
     let now = bridge.clock.now();

@@ -22,7 +22,7 @@ use self::breaker::Breaker;
 use self::fetch::Http;
 use self::jwks::Jwks;
 use self::private_key::PrivateKeys;
-use crate::catalogue::{Catalogue, Wanted};
+use crate::catalogue::Wanted;
 use crate::clock::Timestamp;
 use crate::config::{SecretText, Upstream};
 use crate::login::{Identity, UpstreamAttempt};
@@ -232,11 +232,10 @@ impl Sgid {
         &self,
         code: &str,
         attempt: &UpstreamAttempt,
-        catalogue: &Catalogue,
         wanted: &Wanted,
         now: Timestamp,
     ) -> Result<Identity, SgidError> {
-        let identity = self.converse(code, attempt, catalogue, wanted, now).await;
+        let identity = self.converse(code, attempt, wanted, now).await;
         match &identity {
             Err(SgidError::Unavailable { .. }) => self.breaker.record_failure(now),
             Ok(_) | Err(SgidError::Untrusted { .. }) => self.breaker.record_success(),
@@ -248,7 +247,6 @@ impl Sgid {
         &self,
         code: &str,
         attempt: &UpstreamAttempt,
-        catalogue: &Catalogue,
         wanted: &Wanted,
         now: Timestamp,
     ) -> Result<Identity, SgidError> {
@@ -256,7 +254,7 @@ impl Sgid {
         let subject = self.verify(&tokens, attempt, now).await?;
         let userinfo = self.userinfo(&tokens).await?;
         let opened = self.open(userinfo, &subject, wanted.fields()).await?;
-        let claims = catalogue.claims(wanted, &opened);
+        let claims = wanted.claims(&opened);
         Ok(Identity::verified(self.issuer.clone(), subject, claims))
     }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{Cause, ErrorPage, PageFault, log, see_other};
+use super::{Cause, ErrorPage, PageFault, database_away, log, see_other};
 use crate::bridge::Bridge;
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::Repeated;
@@ -48,10 +48,7 @@ impl AuthorizeError {
     pub(in crate::provider) fn store_to(return_to: ReturnAddress, cause: StoreError) -> Self {
         match cause {
             StoreError::Database(_) | StoreError::TimedOut => {
-                let error = OAuthError::new(
-                    ErrorCode::TemporarilyUnavailable,
-                    "the bridge cannot reach its database; try again in a moment",
-                );
+                let error = database_away();
                 Self::Return(Box::new(return_to), error, Some(Box::new(cause)))
             }
             other => Self::fault_to(return_to, other),

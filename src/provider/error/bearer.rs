@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{Cause, RETRY_SECONDS, log, write_oauth};
+use super::{Cause, RETRY_SECONDS, database_away, log, write_oauth};
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::Repeated;
 use crate::provider::incoming::{RequestId, UnreadableRequest};
@@ -54,10 +54,7 @@ impl BearerError {
             ),
             Self::Unavailable(cause) => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                OAuthError::new(
-                    ErrorCode::TemporarilyUnavailable,
-                    "the bridge cannot reach its database; try again in a moment",
-                ),
+                database_away(),
                 Some(Box::new(cause)),
             ),
         };

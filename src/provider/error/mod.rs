@@ -16,13 +16,21 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::json;
 
-use crate::oidc::error::OAuthError;
+use crate::oidc::error::{ErrorCode, OAuthError};
 
 /// When somebody who was turned away may come back, in seconds.
 const RETRY_SECONDS: &str = "60";
 
 /// What lies behind an error, for the log only.
 type Cause = Option<Box<dyn Error>>;
+
+/// The one way to say that it is us who lack something, and that trying again helps.
+fn database_away() -> OAuthError {
+    OAuthError::new(
+        ErrorCode::TemporarilyUnavailable,
+        "the bridge cannot reach its database; try again in a moment",
+    )
+}
 
 /// A redirect that a browser follows with GET, whatever it did before. RFC 9700 section 4.12.
 pub(super) fn see_other(url: &str) -> HttpResponse {

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{Cause, RETRY_SECONDS, log, write_oauth};
+use super::{Cause, RETRY_SECONDS, database_away, log, write_oauth};
 use crate::bridge::Throttled;
 use crate::oidc::client::InvalidClient;
 use crate::oidc::error::{ErrorCode, OAuthError};
@@ -62,10 +62,7 @@ impl TokenError {
             ),
             Self::Unavailable(cause) => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                OAuthError::new(
-                    ErrorCode::TemporarilyUnavailable,
-                    "the bridge cannot reach its database; try again in a moment",
-                ),
+                database_away(),
                 Some(Box::new(cause)),
             ),
             Self::Fault(cause) => (
