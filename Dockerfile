@@ -6,7 +6,7 @@
 #     -p 8080:8080 -v ./sgid-bridge.toml:/etc/sgid-bridge/sgid-bridge.toml:ro -v ./keys:/etc/sgid-bridge/keys:ro \
 #     sgid-bridge
 #
-# In a container, listen on 0.0.0.0 and write the paths of keys in full (/etc/sgid-bridge/keys/..).
+# In a container, listen on 0.0.0.0. Paths in the configuration are relative to its folder, /etc/sgid-bridge.
 # The bridge runs as user 65532, so that user must be able to read the mounted files.
 
 FROM rust:1.95-slim-bookworm AS build

@@ -6,10 +6,14 @@ run *arguments:
 
 # See a login work: bridge, simulated sgID and a small relying party
 demo *arguments:
-    cargo run --locked -- demo {{ arguments }}
+    ./scripts/demo {{ arguments }}
 
-# Run every test
-test *arguments:
+# Install what the tests need, and run every check and test
+test:
+    ./scripts/test
+
+# Run the tests alone, or some of them by name
+quick *arguments:
     cargo test --locked {{ arguments }}
 
 # Check format and lints, warnings as errors
@@ -19,3 +23,7 @@ lint:
 # Check advisories, licences, sources and duplicate crates
 deny:
     cargo deny --locked check
+
+# Measure what a login costs beside the cryptography that it cannot avoid
+bench:
+    cargo bench --locked
