@@ -21,32 +21,47 @@ pub enum Format {
 
 /// Changes the level while the process runs.
 #[derive(Clone)]
-pub struct LevelHandle(reload::Handle<EnvFilter, Registry>);
+pub struct LevelHandle(Option<reload::Handle<EnvFilter, Registry>>);
 
 impl LevelHandle {
-    /// Takes up another level or filter.
+    /// Takes up another level or filter, unless `RUST_LOG` has decided.
     ///
     /// # Errors
     /// The filter's fault, in words.
     pub fn set(&self, filter: &str) -> Result<(), String> {
-        let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
-        self.0.reload(filter).map_err(|error| error.to_string())
+        let filter = parse(filter)?;
+        match &self.0 {
+            Some(handle) => handle.reload(filter).map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
     }
 }
 
-/// Starts logging to standard error. `RUST_LOG` wins over `filter`.
+/// Where audit records go: written at every level, unless a filter names this target itself.
+const AUDIT: &str = "sgid_bridge::audit";
+
+fn parse(filter: &str) -> Result<EnvFilter, String> {
+    let with_audit = if filter.contains(AUDIT) {
+        filter.to_owned()
+    } else {
+        format!("{filter},{AUDIT}=info")
+    };
+    EnvFilter::try_new(with_audit).map_err(|error| error.to_string())
+}
+
+/// Starts logging to standard error. `from_environment` (`RUST_LOG`) wins over `filter`.
 ///
 /// Libraries may not log below the level `warn`, whatever is asked for: at their finer levels they write requests,
 /// headers and bodies, and with them tokens and personal data.
 ///
 /// # Errors
 /// The filter's fault, in words.
-pub fn start(filter: &str, format: Format) -> Result<LevelHandle, String> {
-    let filter = match EnvFilter::try_from_default_env() {
-        Ok(from_environment) => from_environment,
-        Err(_) => EnvFilter::try_new(filter).map_err(|error| error.to_string())?,
-    };
-    let (filter, handle) = reload::Layer::new(filter);
+pub fn start(
+    filter: &str,
+    from_environment: Option<&str>,
+    format: Format,
+) -> Result<LevelHandle, String> {
+    let (filter, handle) = reload::Layer::new(parse(from_environment.unwrap_or(filter))?);
     let writer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let written = match format {
         Format::Text => writer
@@ -65,7 +80,7 @@ pub fn start(filter: &str, format: Format) -> Result<LevelHandle, String> {
         .with(written)
         .try_init()
         .map_err(|error| error.to_string())?;
-    Ok(LevelHandle(handle))
+    Ok(LevelHandle(from_environment.is_none().then_some(handle)))
 }
 
 fn libraries_are_quiet() -> FilterFn {

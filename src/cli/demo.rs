@@ -165,7 +165,7 @@ url = "sqlite://{database}"
 [keys]
 master_key_file = "master.key"
 [log]
-level = "warn"
+level = "warn,sgid_bridge::audit=off"
 [upstreams.sgid]
 issuer = "{upstream}"
 client_id = "DEMO"

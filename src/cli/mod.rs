@@ -166,7 +166,11 @@ impl Global {
             LogFormat::Text => telemetry::Format::Text,
             LogFormat::Json => telemetry::Format::Json,
         };
-        telemetry::start(&config.log.level, format)
-            .map_err(|error| CliError::Usage(format!("[log] level: {error}")))
+        telemetry::start(
+            &config.log.level,
+            config.log.from_environment.as_deref(),
+            format,
+        )
+        .map_err(|error| CliError::Usage(format!("[log] level: {error}")))
     }
 }

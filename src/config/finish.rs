@@ -74,6 +74,7 @@ impl Finisher<'_> {
             keys: keys?,
             log: Log {
                 level: settings.log.level,
+                from_environment: self.source.rust_log(),
                 format: settings.log.format,
             },
             lifetimes: lifetimes?,

@@ -101,6 +101,8 @@ pub struct Keys {
 pub struct Log {
     /// A level or a filter.
     pub level: String,
+    /// `RUST_LOG`, which wins over the level.
+    pub from_environment: Option<String>,
     /// How an event is written.
     pub format: LogFormat,
 }

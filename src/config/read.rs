@@ -67,6 +67,18 @@ impl Source {
         self
     }
 
+    /// `RUST_LOG`, which the whole Rust world knows by this name.
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::unused_self,
+        reason = "the one room that reads the environment"
+    )]
+    pub(super) fn rust_log(&self) -> Option<String> {
+        std::env::var("RUST_LOG")
+            .ok()
+            .filter(|filter| !filter.is_empty())
+    }
+
     #[cfg(test)]
     pub(super) fn with_variables(mut self, variables: &[(&str, &str)]) -> Self {
         self.environment = variables

@@ -9,7 +9,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::on_both_engines;
-use super::place::Place;
+use super::place::{MAX_CONNECTIONS, Place};
 use super::values::{A_MINUTE, A_SECOND, NOW, access, fresh, grant, is_same, redeemed};
 
 async fn a_grant_comes_back_unchanged_until_its_code_expires(place: &Place) {
@@ -54,15 +54,34 @@ async fn two_codes_are_spent_apart_from_each_other(place: &Place) {
 async fn of_200_attempts_at_once_exactly_one_spends_a_code(place: &Place) {
     let store = place.store().await;
     let row = put(&store, &fresh()).await;
-    let attempts = attempt_at_once(std::slice::from_ref(&store), row, 200).await;
-    assert_one_winner(&store, attempts).await;
+    let attempts = attempt_at_once(vec![store.clone()], row, 200).await;
+    assert_winners(&store, attempts, 1).await;
 }
 
 async fn of_many_attempts_in_two_instances_exactly_one_spends_a_code(place: &Place) {
     let stores = [place.store().await, place.store().await];
     let row = put(&stores[0], &fresh()).await;
-    let attempts = attempt_at_once(&stores, row, 200).await;
-    assert_one_winner(&stores[0], attempts).await;
+    let attempts = attempt_at_once(stores.to_vec(), row, 200).await;
+    assert_winners(&stores[0], attempts, 1).await;
+}
+
+async fn attempts_that_wait_for_another_have_one_winner_if_it_fails_and_none_if_not(place: &Place) {
+    let stores = [place.store().await, place.store().await];
+    for (end, winners) in [("rollback", 1), ("commit", 0)] {
+        let row = put(&stores[0], &fresh()).await;
+        let mut other = place.intruder().await;
+        other.execute("begin", &[]).await;
+        let entered =
+            "insert into access_token (id, code_id, expires_at, sealed) values ($1, $1, 0, $1)";
+        other.execute(entered, &[row.as_bytes()]).await;
+
+        let count = 2 * MAX_CONNECTIONS;
+        let attempts = tokio::spawn(attempt_at_once(stores.to_vec(), row, count as usize));
+        place.intruder().await.wait_until_blocked(count).await;
+        other.execute(end, &[]).await;
+        let attempts = attempts.await.unwrap();
+        assert_winners(&stores[0], attempts, winners).await;
+    }
 }
 
 async fn a_code_is_spent_once_while_instances_change_their_master_key(place: &Place) {
@@ -83,7 +102,7 @@ async fn a_code_is_spent_once_while_instances_change_their_master_key(place: &Pl
         }
         assert_eq!(rows[0], rows[1]);
         let attempts = attempt_at_once(&stores, rows[0], 50).await;
-        assert_one_winner(&stores[0], attempts).await;
+        assert_winners(&stores[0], attempts, 1).await;
     }
 }
 
@@ -164,7 +183,7 @@ async fn find(
 
 type Attempt = (Bearer<AccessToken>, Spending);
 
-async fn attempt_at_once(stores: &[Store], row: RowId, count: usize) -> Vec<Attempt> {
+async fn attempt_at_once(stores: Vec<Store>, row: RowId, count: usize) -> Vec<Attempt> {
     let start = Arc::new(Barrier::new(count));
     let mut attempts = JoinSet::new();
     for number in 0..count {
@@ -180,14 +199,14 @@ async fn attempt_at_once(stores: &[Store], row: RowId, count: usize) -> Vec<Atte
     attempts.join_all().await
 }
 
-async fn assert_one_winner(store: &Store, attempts: Vec<Attempt>) {
+async fn assert_winners(store: &Store, attempts: Vec<Attempt>, expected: u32) {
     let mut winners = 0;
     for (token, spending) in attempts {
         let opens = find(store, &token, NOW).await.is_some();
         assert_eq!(opens, spending == Spending::Spent);
         winners += u32::from(opens);
     }
-    assert_eq!(winners, 1);
+    assert_eq!(winners, expected);
 }
 
 on_both_engines! {
@@ -196,6 +215,7 @@ on_both_engines! {
     two_codes_are_spent_apart_from_each_other,
     of_200_attempts_at_once_exactly_one_spends_a_code,
     of_many_attempts_in_two_instances_exactly_one_spends_a_code,
+    attempts_that_wait_for_another_have_one_winner_if_it_fails_and_none_if_not,
     a_code_is_spent_once_while_instances_change_their_master_key,
     a_token_opens_until_it_expires,
     revoking_a_code_empties_its_token_and_keeps_the_code_spent,

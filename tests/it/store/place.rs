@@ -127,6 +127,23 @@ impl Intruder {
         })
     }
 
+    /// Waits until so many statements stand in line behind somebody's transaction. `SQLite` does not tell; there, one
+    /// writer at a time is all there is.
+    pub(super) async fn wait_until_blocked(&mut self, count: u32) {
+        let Self::Postgres(connection) = self else {
+            return;
+        };
+        let waiting = "select count(*) from pg_stat_activity \
+                       where datname = current_database() and wait_event_type = 'Lock'";
+        let mut blocked = 0;
+        while blocked < i64::from(count) {
+            blocked = sqlx::query_scalar(waiting)
+                .fetch_one(&mut *connection)
+                .await
+                .unwrap();
+        }
+    }
+
     /// All sealed letters of a table, in no particular order.
     pub(super) async fn letters(&mut self, table: &str) -> Vec<Vec<u8>> {
         let statement = AssertSqlSafe(format!("select sealed from {table}"));
