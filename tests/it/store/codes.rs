@@ -101,7 +101,7 @@ async fn a_code_is_spent_once_while_instances_change_their_master_key(place: &Pl
             rows.push(store.find_code(&code, NOW).await.unwrap().unwrap().row);
         }
         assert_eq!(rows[0], rows[1]);
-        let attempts = attempt_at_once(&stores, rows[0], 50).await;
+        let attempts = attempt_at_once(stores.to_vec(), rows[0], 50).await;
         assert_winners(&stores[0], attempts, 1).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sgid_bridge::config::{Database, SecretText};
 use sgid_bridge::secret::{MasterKey, MasterKeys, randomness};
@@ -136,7 +137,9 @@ impl Intruder {
         let waiting = "select count(*) from pg_stat_activity \
                        where datname = current_database() and wait_event_type = 'Lock'";
         let mut blocked = 0;
+        let end = Instant::now() + Duration::from_secs(5);
         while blocked < i64::from(count) {
+            assert!(Instant::now() < end, "{blocked} of {count} wait");
             blocked = sqlx::query_scalar(waiting)
                 .fetch_one(&mut *connection)
                 .await
