@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::clock::Timestamp;
@@ -64,6 +65,25 @@ impl UpstreamNonce {
 impl std::fmt::Debug for UpstreamNonce {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("UpstreamNonce[redacted]")
+    }
+}
+
+/// What ties the log events of one login together. Says nothing to whoever does not hold the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LoginId(String);
+
+impl LoginId {
+    /// Half of a hash of the upstream nonce, which is random and used once.
+    fn of(attempt: &UpstreamAttempt) -> Self {
+        let hash = Sha256::digest(attempt.upstream_nonce.0.as_bytes());
+        Self(URL_SAFE_NO_PAD.encode(&hash[..12]))
+    }
+}
+
+impl std::fmt::Display for LoginId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -161,6 +181,11 @@ impl Login {
         }
     }
 
+    /// For the log.
+    pub fn id(&self) -> LoginId {
+        LoginId::of(&self.attempt)
+    }
+
     /// Who asks.
     pub fn client_id(&self) -> &ClientId {
         &self.client_id
@@ -208,6 +233,7 @@ impl Login {
         now: Timestamp,
     ) -> Grant {
         Grant {
+            id: self.id(),
             scope: self.scope_for(client),
             subject: identity.subject_for(client, secret),
             client_id: self.client_id,
@@ -223,6 +249,7 @@ impl Login {
 /// What a person granted to one client, waiting behind an authorization code.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Grant {
+    id: LoginId,
     client_id: ClientId,
     redirect_uri: String,
     nonce: Option<String>,
@@ -281,6 +308,11 @@ impl Grant {
         })
     }
 
+    /// For the log: the login that this came from.
+    pub fn id(&self) -> &LoginId {
+        &self.id
+    }
+
     /// By which name the client knows the person.
     pub fn subject(&self) -> &SubjectIdentifier {
         &self.subject
@@ -296,6 +328,11 @@ pub struct Redeemed {
 }
 
 impl Redeemed {
+    /// For the log: the login that this came from.
+    pub fn id(&self) -> &LoginId {
+        &self.grant.id
+    }
+
     /// How the ID token is signed.
     pub fn algorithm(&self) -> SigningAlgorithm {
         self.algorithm

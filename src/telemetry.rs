@@ -40,6 +40,14 @@ impl LevelHandle {
 /// Where audit records go: written at every level, unless a filter names this target itself.
 const AUDIT: &str = "sgid_bridge::audit";
 
+/// Whether a level or filter can be used.
+///
+/// # Errors
+/// The filter's fault, in words.
+pub fn check(filter: &str) -> Result<(), String> {
+    parse(filter).map(|_| ())
+}
+
 fn parse(filter: &str) -> Result<EnvFilter, String> {
     let with_audit = if filter.contains(AUDIT) {
         filter.to_owned()

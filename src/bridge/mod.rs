@@ -168,9 +168,13 @@ impl Bridge {
     pub async fn open(config: &Config, store: Store, clock: Clock) -> Result<Self, StartError> {
         let prepared = Prepared::new(config)?;
         store.check_migrated().await??;
-        let pairwise_secret = match &config.keys.pairwise_secret {
-            Some(secret) => secret.clone(),
-            None => store.pairwise_secret().await?,
+        // Read even where the operator keeps another: what is kept must open, and is sealed anew after a rotation.
+        let kept = store.find_pairwise_secret().await?;
+        store.reseal_signing_keys().await?;
+        let pairwise_secret = match (&config.keys.pairwise_secret, kept) {
+            (Some(secret), _) => secret.clone(),
+            (None, Some(secret)) => secret,
+            (None, None) => store.pairwise_secret().await?,
         };
         let schedule = schedule(config);
         let keyring = rotate(&store, &schedule, None, clock.now()).await?;
@@ -215,6 +219,8 @@ impl Bridge {
         let rows = self.store.sweep(now).await?;
         let waiting = self.store.count_logins().await?;
         self.throttle.set_waiting_logins(waiting);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge, not an account")]
+        metrics::gauge!("waiting_logins").set(waiting as f64);
         self.throttle.forget_old();
         for slot in self.keyring().forgettable(now) {
             self.store.forget_signing_key(slot).await?;

@@ -1,15 +1,18 @@
 //! `check`.
 
+use std::fmt::Display;
+
 use clap::Args;
 use serde::Serialize;
 
 use super::output::{say, say_json};
 use super::{CliError, Global};
-use crate::bridge::{Prepared, open_store};
+use crate::bridge::{Prepared, StartError, open_store};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::oidc::client::CodeProtection;
+use crate::oidc::client::{Client, CodeProtection};
 use crate::store::Store;
+use crate::{http, telemetry};
 
 /// Reads configuration, keys and clients, reaches database and upstream, and says what is wrong.
 #[derive(Args)]
@@ -27,7 +30,10 @@ pub(super) struct Check {
 enum Verdict {
     Good,
     Note,
-    Bad,
+    /// The configuration cannot work: exit status 2.
+    Misconfigured,
+    /// Something outside the configuration fails: exit status 1.
+    Failing,
 }
 
 #[derive(Serialize)]
@@ -40,12 +46,22 @@ struct Finding {
 struct Findings(Vec<Finding>);
 
 impl Findings {
+    fn note(&mut self, what: impl Into<String>) {
+        self.add(Verdict::Note, what);
+    }
+
     fn add(&mut self, verdict: Verdict, what: impl Into<String>) {
         let what = what.into();
         self.0.push(Finding { verdict, what });
     }
 
-    fn judge<T, E: ToString>(&mut self, outcome: Result<T, E>, good: &str) -> Option<T> {
+    /// Keeps what came out well; every line of an error is a finding of its own.
+    fn judge<T, E: Display>(
+        &mut self,
+        outcome: Result<T, E>,
+        otherwise: Verdict,
+        good: &str,
+    ) -> Option<T> {
         match outcome {
             Ok(value) => {
                 self.add(Verdict::Good, good);
@@ -53,29 +69,31 @@ impl Findings {
             }
             Err(error) => {
                 for line in error.to_string().lines() {
-                    self.add(Verdict::Bad, line);
+                    self.add(otherwise, line);
                 }
                 None
             }
         }
+    }
+
+    fn has(&self, verdict: Verdict) -> bool {
+        self.0.iter().any(|finding| finding.verdict == verdict)
     }
 }
 
 impl Check {
     pub(super) async fn run(&self, global: &Global) -> Result<(), CliError> {
         let mut findings = Findings::default();
-        let now = Clock::system().now();
+        let loaded = Config::load(global.config.as_deref());
         let config = findings.judge(
-            Config::load(global.config.as_deref()),
+            loaded,
+            Verdict::Misconfigured,
             "the configuration is complete",
         );
         if let Some(config) = &config {
-            self.examine(config, now, &mut findings).await;
+            self.examine(config, Clock::system().now(), &mut findings)
+                .await;
         }
-        let is_bad = findings
-            .0
-            .iter()
-            .any(|finding| finding.verdict == Verdict::Bad);
         if self.json {
             say_json(&findings.0)?;
         } else {
@@ -83,115 +101,170 @@ impl Check {
                 let mark = match finding.verdict {
                     Verdict::Good => "ok  ",
                     Verdict::Note => "note",
-                    Verdict::Bad => "BAD ",
+                    Verdict::Misconfigured | Verdict::Failing => "BAD ",
                 };
                 say(&format!("{mark}  {}", finding.what));
             }
         }
-        match (is_bad, config) {
-            (false, _) => Ok(()),
-            (true, None) => Err(CliError::Usage("the configuration cannot work".to_owned())),
-            (true, Some(_)) => Err(CliError::failed("something needs mending")),
+        if findings.has(Verdict::Misconfigured) {
+            return Err(CliError::Usage("the configuration cannot work".to_owned()));
         }
+        if findings.has(Verdict::Failing) {
+            return Err(CliError::failed("something needs mending"));
+        }
+        Ok(())
     }
 
     async fn examine(&self, config: &Config, now: Timestamp, findings: &mut Findings) {
+        let prepared = Prepared::new(config);
         let prepared = findings.judge(
-            Prepared::new(config),
+            prepared,
+            Verdict::Misconfigured,
             "upstreams, private keys, claims and clients fit together",
         );
+        let level =
+            telemetry::check(&config.log.level).map_err(|error| format!("[log] level: {error}"));
+        findings.judge(level, Verdict::Misconfigured, "the log level is one");
+        if let Some(tls) = &config.server.tls {
+            findings.judge(
+                http::check_tls(tls),
+                Verdict::Misconfigured,
+                "certificate and private key fit together",
+            );
+        }
         for name in config.upstreams.keys() {
             let callback = config.redirect_uri(name);
-            let what =
-                format!("[upstreams.{name}]: register this redirect URI at sgID: {callback}");
-            findings.add(Verdict::Note, what);
+            findings.note(format!(
+                "[upstreams.{name}]: register this redirect URI at sgID: {callback}"
+            ));
         }
-        if let Some(prepared) = &prepared {
-            examine_clients(prepared, findings);
+        let Some(prepared) = prepared else {
+            return;
+        };
+        for client in prepared.clients.configured() {
+            examine_client(&client, findings);
         }
         if self.offline {
-            findings.add(
-                Verdict::Note,
-                "--offline: database and upstream were not asked",
-            );
+            findings.note("--offline: database and upstream were not asked");
             return;
         }
-        if let Some(store) = findings.judge(
-            open_store(config).await,
-            "the database's address can be used",
-        ) {
-            examine_database(&store, config, now, findings).await;
-        }
-        for (name, sgid) in prepared.iter().flat_map(|prepared| &prepared.upstreams) {
+        examine_database(config, &prepared, now, findings).await;
+        for (name, sgid) in &prepared.upstreams {
             let probed = sgid.probe(now).await.map_err(|error| {
                 format!("[upstreams.{name}]: {error}: check the issuer, and that this machine may reach it")
             });
-            findings.judge(
-                probed,
-                &format!("[upstreams.{name}]: sgID's signing keys were fetched"),
-            );
+            let good = format!("[upstreams.{name}]: sgID's signing keys were fetched");
+            findings.judge(probed, Verdict::Failing, &good);
         }
     }
 }
 
-fn examine_clients(prepared: &Prepared, findings: &mut Findings) {
-    let clients = prepared.clients.configured();
-    findings.add(
-        Verdict::Note,
-        format!("{} clients in the configuration", clients.len()),
-    );
-    for client in clients {
-        let id = client.client_id();
-        match client.code_protection() {
-            CodeProtection::Pkce => {}
-            CodeProtection::Nonce => findings.add(Verdict::Note, format!("client {id}: PKCE is not required; its own nonce is all that protects its codes against injection")),
-            CodeProtection::Neither => findings.add(Verdict::Note, format!("client {id}: neither PKCE nor nonce is required; nothing but its secret protects its codes")),
-        }
-        if let Some(purpose) = client.nric_purpose() {
-            findings.add(
-                Verdict::Note,
-                format!("client {id}: may receive NRIC or FIN numbers for: {purpose}"),
-            );
-        }
-        if !client.is_enabled() {
-            findings.add(Verdict::Note, format!("client {id}: disabled"));
-        }
+fn examine_client(client: &Client, findings: &mut Findings) {
+    let id = client.client_id();
+    match client.code_protection() {
+        CodeProtection::Pkce => {}
+        CodeProtection::Nonce => findings.note(format!(
+            "client {id}: PKCE is not required; its own nonce is all that protects its codes against injection"
+        )),
+        CodeProtection::Neither => findings.note(format!(
+            "client {id}: neither PKCE nor nonce is required; nothing but its secret protects its codes"
+        )),
+    }
+    if let Some(purpose) = client.nric_purpose() {
+        findings.note(format!(
+            "client {id}: may receive NRIC or FIN numbers for: {purpose}"
+        ));
+    }
+    if !client.is_enabled() {
+        findings.note(format!("client {id}: disabled"));
     }
 }
 
-async fn examine_database(store: &Store, config: &Config, now: Timestamp, findings: &mut Findings) {
-    let Some(migrated) = findings.judge(
-        store.check_migrated().await.map_err(|error| chain(&error)),
-        "the database answers",
+async fn examine_database(
+    config: &Config,
+    prepared: &Prepared,
+    now: Timestamp,
+    findings: &mut Findings,
+) {
+    if config.database.is_missing_file() {
+        findings.note("the SQLite file is not there yet: `sgid-bridge migrate` makes it");
+        return;
+    }
+    let opened = open_store(config).await.map_err(|error| chain(&error));
+    let Some(store) = findings.judge(
+        opened,
+        Verdict::Failing,
+        "the database's address can be used",
     ) else {
         return;
     };
+    let migrated = store.check_migrated().await.map_err(|error| chain(&error));
+    let Some(migrated) = findings.judge(migrated, Verdict::Failing, "the database answers") else {
+        return;
+    };
     if findings
-        .judge(migrated, "the database is at this version")
+        .judge(
+            migrated,
+            Verdict::Failing,
+            "the database is at this version",
+        )
         .is_none()
     {
         return;
     }
-    let opened = store.find_pairwise_secret().await;
-    let opened = opened.map_err(|error| crate::bridge::StartError::from(error).to_string());
-    if let Some(secret) = findings.judge(opened, "the master key opens what the database keeps")
-        && secret.is_some()
+    let kept = store.find_pairwise_secret().await.map_err(StartError::from);
+    let good = "the master key opens what the database keeps";
+    if let Some(Some(_)) = findings.judge(kept, Verdict::Misconfigured, good)
         && config.keys.pairwise_secret.is_some()
     {
-        findings.add(
-            Verdict::Note,
-            "the database keeps a pairwise secret too; the one of the configuration is used",
-        );
+        findings
+            .note("the database keeps a pairwise secret too; the one of the configuration is used");
     }
+    examine_clocks(&store, now, findings).await;
+    examine_stored_clients(&store, prepared, now, findings).await;
+}
+
+async fn examine_clocks(store: &Store, now: Timestamp, findings: &mut Findings) {
     if let Ok(Some(theirs)) = store.server_time().await {
         let skew = now.since(theirs).max(theirs.since(now)).as_secs();
         if skew > 30 {
-            findings.add(Verdict::Bad, format!("this machine's clock is {skew} s away from the database's: synchronise both, for instance with chrony"));
+            findings.add(
+                Verdict::Failing,
+                format!("this machine's clock is {skew} s away from the database's: synchronise both, for instance with chrony"),
+            );
         } else {
             findings.add(
                 Verdict::Good,
                 "this machine's clock agrees with the database's",
             );
+        }
+    }
+}
+
+async fn examine_stored_clients(
+    store: &Store,
+    prepared: &Prepared,
+    now: Timestamp,
+    findings: &mut Findings,
+) {
+    let stored = store.list_clients().await.map_err(|error| chain(&error));
+    let Some(stored) = findings.judge(
+        stored,
+        Verdict::Failing,
+        "the clients of the database can be read",
+    ) else {
+        return;
+    };
+    for record in stored {
+        match prepared.clients.rules().admit_record(&record, now) {
+            Ok(client) => examine_client(&client, findings),
+            Err(error) => {
+                let id = &record.metadata.client_id;
+                findings.add(
+                    Verdict::Failing,
+                    format!("client {id} of the database cannot be served: {error}"),
+                );
+            }
         }
     }
 }

@@ -77,7 +77,10 @@ impl Demo {
         let text = self.configuration(&issuer, simulator.issuer(), &redirect_uri, &secrets);
         let config = Config::from_toml(&text, &folder)?;
         if self.data.is_some() {
-            let _ = create_private_file(&folder.join("sgid-bridge.toml"), text.as_bytes());
+            // Another --listen makes another configuration: the file tells what runs.
+            let file = folder.join("sgid-bridge.toml");
+            let _ = std::fs::remove_file(&file);
+            create_private_file(&file, text.as_bytes())?;
         }
         let _ = global.start_logging(&config)?;
         let store = open_store(&config).await?;

@@ -44,6 +44,7 @@ pub(super) struct Rotate {
 #[derive(Args)]
 pub(super) struct Revoke {
     /// The key ID, as `keys list` shows it
+    #[arg(allow_hyphen_values = true)]
     kid: String,
 }
 
@@ -121,7 +122,13 @@ impl Open {
             })?),
         };
         let keyring = self.keyring().await?;
-        for algorithm in named_algorithms(&self.schedule, named) {
+        let algorithms = named_algorithms(&self.schedule, named);
+        if algorithms.is_empty() {
+            return Err(CliError::Usage(
+                "--algorithm must be one of signing_algorithms in [keys]".to_owned(),
+            ));
+        }
+        for algorithm in algorithms {
             let next = keyring
                 .keys()
                 .iter()

@@ -123,10 +123,29 @@ impl Finisher<'_> {
         if !known.iter().any(|scheme| url.expose().starts_with(scheme)) {
             return self.report(&path, "`url` must begin with postgres:// or sqlite://");
         }
+        let Some(url) = self.placed(url) else {
+            return self.report(
+                &path,
+                "`url`: a SQLite database needs a file: one in memory would be another for each connection",
+            );
+        };
         Some(Database {
             url,
             max_connections: settings.max_connections.0,
         })
+    }
+
+    /// The address with a relative `SQLite` file below the configuration's folder, as every other path.
+    fn placed(&self, url: SecretText) -> Option<SecretText> {
+        let Some(rest) = url.expose().strip_prefix("sqlite:") else {
+            return Some(url);
+        };
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        if rest.is_empty() || rest.contains(":memory:") || rest.contains("mode=memory") {
+            return None;
+        }
+        let file = self.source.folder().join(rest);
+        Some(SecretText::new(format!("sqlite://{}", file.display())))
     }
 
     fn lifetimes(&mut self, settings: &LifetimeSettings) -> Option<Lifetimes> {
@@ -263,8 +282,22 @@ impl Finisher<'_> {
 
     fn client(&mut self, index: &str, mut dict: Dict) -> Option<ConfiguredClient> {
         let path = ["clients", index, "client_secret"];
-        let mut text = |name: &str| dict.remove(name).and_then(Value::into_string);
-        let (inline, file) = (text("client_secret"), text("client_secret_file"));
+        let mut texts = [None, None];
+        for (text, name) in texts
+            .iter_mut()
+            .zip(["client_secret", "client_secret_file"])
+        {
+            if let Some(value) = dict.remove(name) {
+                let Some(found) = value.into_string() else {
+                    return self.report(
+                        &["clients", index, name],
+                        format!("`{name}` must be a text"),
+                    );
+                };
+                *text = Some(found);
+            }
+        }
+        let [inline, file] = texts;
         let secret = self.secret(&path, inline, file.map(PathBuf::from))?;
         if secret
             .as_ref()

@@ -83,6 +83,15 @@ pub struct Database {
     pub max_connections: u32,
 }
 
+impl Database {
+    /// Whether this is a `SQLite` file that nobody has made yet.
+    pub fn is_missing_file(&self) -> bool {
+        let file = self.url.expose().strip_prefix("sqlite://");
+        file.and_then(|file| file.split('?').next())
+            .is_some_and(|file| !Path::new(file).exists())
+    }
+}
+
 /// What seals and signs.
 #[derive(Debug)]
 pub struct Keys {

@@ -29,7 +29,10 @@ fn problems(text: &str) -> String {
 #[test]
 fn a_short_configuration_is_complete() {
     let config = parse(GOOD).unwrap();
-    assert_eq!(config.database.url.expose(), "sqlite://sgid-bridge.db");
+    assert_eq!(
+        config.database.url.expose(),
+        "sqlite:///nowhere/sgid-bridge.db"
+    );
     assert_eq!(config.lifetimes.authorization_code, Duration::from_mins(1));
     let upstream = &config.upstreams["sgid"];
     assert_eq!(

@@ -115,6 +115,12 @@ impl Finisher<'_> {
         if private_keys.is_empty() {
             return self.report(&["upstreams", name], "`private_key_files` is missing: name the private key that sgID's developer portal gave you");
         }
+        let timeout = settings
+            .timeout
+            .map_or(Duration::from_secs(10), |span| span.0);
+        if timeout < Duration::from_millis(100) || timeout > Duration::from_mins(1) {
+            return self.report(&at("timeout"), "`timeout` must be between 100ms and 1m");
+        }
         let ca_certificate = match settings.ca_certificate_file {
             Some(file) => Some(
                 self.read_file(&at("ca_certificate_file"), &file)?
@@ -132,9 +138,7 @@ impl Finisher<'_> {
             client_secret,
             private_keys,
             own_callback: settings.own_callback,
-            timeout: settings
-                .timeout
-                .map_or(Duration::from_secs(10), |span| span.0),
+            timeout,
             ca_certificate,
         })
     }

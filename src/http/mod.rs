@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::{App, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -38,57 +39,72 @@ fn routes(bridge: &Bridge) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let at = |path: Path| path.on(&issuer);
         // RFC 8414 section 3.1 puts the well-known part between host and path.
         let metadata = format!("/.well-known/oauth-authorization-server{}", issuer.path());
-        app.service(only_get(
-            at(Path::Discovery),
-            web::get().to(discovery::discovery),
-        ))
-        .service(only_get(metadata, web::get().to(discovery::discovery)))
-        .service(only_get(at(Path::Jwks), web::get().to(jwks::jwks)))
-        .service(
-            web::resource(at(Path::Authorize))
-                .route(web::get().to(authorize::authorize))
-                .route(web::post().to(authorize::authorize))
-                .default_service(web::to(wrong_method)),
-        )
-        .service(only_get(
-            at(Path::Callback),
-            web::get().to(callback::callback),
-        ))
-        .service(only_get(
-            at(Path::NamedCallback),
-            web::get().to(callback::callback),
-        ))
-        .service(
-            web::resource(at(Path::Token))
-                .route(web::post().to(token::token))
-                .default_service(web::to(token::wrong_method)),
-        )
-        .service(
-            web::resource(at(Path::Userinfo))
-                .route(web::get().to(userinfo::userinfo))
-                .route(web::post().to(userinfo::userinfo))
-                .default_service(web::to(wrong_method)),
-        )
-        .service(only_get(
-            at(Path::Stylesheet),
-            web::get().to(assets::stylesheet),
-        ))
-        .default_service(web::to(nothing_here));
+        app.service(only_get(at(Path::Discovery), discovery::discovery))
+            .service(only_get(metadata, discovery::discovery))
+            .service(only_get(at(Path::Jwks), jwks::jwks))
+            .service(
+                web::resource(at(Path::Authorize))
+                    .route(web::get().to(authorize::authorize))
+                    .route(web::post().to(authorize::authorize))
+                    .default_service(web::to(only_get_and_post)),
+            )
+            .service(back_from_sgid(at(Path::Callback)))
+            .service(back_from_sgid(at(Path::NamedCallback)))
+            .service(
+                web::resource(at(Path::Token))
+                    .route(web::post().to(token::token))
+                    .default_service(web::to(token::wrong_method)),
+            )
+            .service(
+                web::resource(at(Path::Userinfo))
+                    .route(web::get().to(userinfo::userinfo))
+                    .route(web::post().to(userinfo::userinfo))
+                    .default_service(web::to(only_get_and_post)),
+            )
+            .service(only_get(at(Path::Stylesheet), assets::stylesheet))
+            .default_service(web::to(nothing_here));
     }
 }
 
-fn only_get(path: String, route: actix_web::Route) -> actix_web::Resource {
+fn only_get<F, A>(path: String, handler: F) -> actix_web::Resource
+where
+    F: Handler<A, Output = HttpResponse>,
+    A: FromRequest + 'static,
+{
     web::resource(path)
-        .route(route)
-        .default_service(web::to(wrong_method))
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .default_service(web::to(only_get_and_head))
+}
+
+/// GET alone: a login can be taken up once, and a HEAD that asks in passing must not use it up.
+fn back_from_sgid(path: String) -> actix_web::Resource {
+    web::resource(path)
+        .route(web::get().to(callback::callback))
+        .default_service(web::to(only_get_itself))
+}
+
+async fn only_get_itself(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
+    wrong_method(&bridge, &request, "GET")
 }
 
 async fn nothing_here(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
     page(&bridge, &request, &PageFault::NotFound)
 }
 
-async fn wrong_method(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
-    page(&bridge, &request, &PageFault::MethodNotAllowed)
+async fn only_get_and_head(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
+    wrong_method(&bridge, &request, "GET, HEAD")
+}
+
+async fn only_get_and_post(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
+    wrong_method(&bridge, &request, "GET, POST")
+}
+
+fn wrong_method(bridge: &Bridge, request: &HttpRequest, allowed: &'static str) -> HttpResponse {
+    let mut response = page(bridge, request, &PageFault::MethodNotAllowed);
+    let allowed = HeaderValue::from_static(allowed);
+    response.headers_mut().insert(header::ALLOW, allowed);
+    response
 }
 
 fn page(bridge: &Bridge, request: &HttpRequest, fault: &PageFault) -> HttpResponse {
@@ -121,6 +137,7 @@ pub fn start(
     let data = Data::from(Arc::clone(bridge));
     let guard = Arc::new(guard::Guard::new(bridge, server));
     let app_data = data.clone();
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
     let public = HttpServer::new(move || {
         App::new()
             .app_data(app_data.clone())
@@ -129,7 +146,9 @@ pub fn start(
             .wrap(from_fn(guard::guard))
     })
     .client_request_timeout(HEAD_TIMEOUT)
-    .max_connections(connections)
+    .workers(workers)
+    // The library counts for each worker.
+    .max_connections(connections.div_ceil(workers))
     .shutdown_timeout(STOP_SECONDS)
     .disable_signals();
     let public = match &server.tls {
@@ -159,6 +178,14 @@ pub fn start(
 fn first(addresses: &[SocketAddr]) -> io::Result<SocketAddr> {
     let address = addresses.first().copied();
     address.ok_or_else(|| io::Error::other("nothing was bound"))
+}
+
+/// Whether the certificate files can be used.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn check_tls(tls: &Tls) -> io::Result<()> {
+    tls_config(tls).map(|_| ())
 }
 
 fn tls_config(tls: &Tls) -> io::Result<rustls::ServerConfig> {

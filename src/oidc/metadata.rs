@@ -86,8 +86,10 @@ pub enum MetadataError {
     #[error("redirect_uris is empty: name at least one")]
     NoRedirectUri,
     /// A redirect URI that may not be registered.
-    #[error("redirect_uris: {uri}: {error}")]
+    #[error("{setting}: {uri}: {error}")]
     RedirectUri {
+        /// Which setting.
+        setting: &'static str,
         /// As written.
         uri: String,
         /// What is wrong with it.
@@ -146,7 +148,11 @@ impl ClientMetadata {
         secrets: Vec<ClientSecretHash>,
         offered: &Offered<'_>,
     ) -> Result<Client, MetadataError> {
-        let redirect_uris = self.check_redirect_uris()?;
+        let redirect_uris = self.check_redirect_uris("redirect_uris", &self.redirect_uris)?;
+        if redirect_uris.is_empty() {
+            return Err(MetadataError::NoRedirectUri);
+        }
+        self.check_redirect_uris("post_logout_redirect_uris", &self.post_logout_redirect_uris)?;
         self.check_secrets(&secrets)?;
         if !self.scope.contains("openid") {
             return Err(MetadataError::NoOpenid);
@@ -182,15 +188,16 @@ impl ClientMetadata {
         })
     }
 
-    fn check_redirect_uris(&self) -> Result<Vec<RedirectUri>, MetadataError> {
-        if self.redirect_uris.is_empty() {
-            return Err(MetadataError::NoRedirectUri);
-        }
-        self.redirect_uris
-            .iter()
+    fn check_redirect_uris(
+        &self,
+        setting: &'static str,
+        uris: &[String],
+    ) -> Result<Vec<RedirectUri>, MetadataError> {
+        uris.iter()
             .map(|uri| {
                 RedirectUri::register(uri, self.application_type).map_err(|error| {
                     MetadataError::RedirectUri {
+                        setting,
                         uri: uri.clone(),
                         error,
                     }

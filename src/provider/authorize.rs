@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::cookies;
 use super::error::{AuthorizeError, PageFault, see_other};
-use super::incoming::{self, ClientAddress};
+use super::incoming::{self, ClientAddress, RequestId};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
 use crate::login::{Login, UpstreamAttempt};
@@ -66,7 +66,8 @@ async fn admit(
     let attempt = UpstreamAttempt::generate(&mut randomness());
     let login = Login::begin(&admitted, client.upstream(), attempt, now);
     let begun = begin(bridge, &client, &login, &return_to, now).await?;
-    tracing::info!(client.id = %client.client_id(), "login begun");
+    metrics::counter!("logins_begun_total").increment(1);
+    tracing::info!(client.id = %client.client_id(), login.id = %login.id(), request.id = RequestId::of(request), "login begun");
     let mut response = see_other(&begun.upstream_url);
     for surplus in cookies::surplus(&bridge.issuer, request) {
         let _ = response.add_cookie(&surplus);

@@ -38,11 +38,12 @@ async fn take_up(bridge: &Bridge, request: &HttpRequest) -> Result<HttpResponse,
     let answer = UpstreamAnswer::parse(&parameters)?;
     let login = bridge.store.take_login(&state, &cookie, now).await?;
     let login = login.ok_or_else(no_login)?;
-    let client_id = login.client_id().clone();
+    let (client_id, login_id) = (login.client_id().clone(), login.id());
     let mut response = match resume(bridge, request, login, &answer, now).await {
         Ok(response) => response,
         Err(error) => {
-            tracing::info!(target: "sgid_bridge::audit", event = "login", outcome = "failed", client.id = %client_id, request.id = RequestId::of(request), "a login failed");
+            tracing::info!(target: "sgid_bridge::audit", event = "login", outcome = "failed", client.id = %client_id, login.id = %login_id, request.id = RequestId::of(request), "a login failed");
+            metrics::counter!("logins_total", "outcome" => "failed").increment(1);
             error.respond(bridge, request)
         }
     };
@@ -91,7 +92,8 @@ async fn resume(
         )
         .await
         .map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?;
-    tracing::info!(target: "sgid_bridge::audit", event = "login", outcome = "granted", client.id = %client.client_id(), subject = grant.subject().as_str(), request.id = RequestId::of(request), "a person logged in");
+    tracing::info!(target: "sgid_bridge::audit", event = "login", outcome = "granted", client.id = %client.client_id(), login.id = %grant.id(), subject = grant.subject().as_str(), request.id = RequestId::of(request), "a person logged in");
+    metrics::counter!("logins_total", "outcome" => "granted").increment(1);
     Ok(see_other(&return_to.with_code(&code.expose())))
 }
 
@@ -112,7 +114,7 @@ async fn offer_fresh_start(
     let now = bridge.clock.now();
     let again = login.begin_again(UpstreamAttempt::generate(&mut randomness()), now);
     let begun = begin(bridge, client, &again, return_to, now).await?;
-    tracing::info!(client.id = %client.client_id(), request.id = RequestId::of(request), "login expired");
+    tracing::info!(client.id = %client.client_id(), login.id = %again.id(), request.id = RequestId::of(request), "login expired and begun again");
     let mut response = ErrorPage {
         fault: &PageFault::Expired(begun.upstream_url.clone()),
         issuer: &bridge.issuer,

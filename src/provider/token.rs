@@ -72,8 +72,9 @@ async fn redeem(
         .store
         .spend_code(&found.row, &access_token, &redeemed.access(), expires_at)
         .await?;
-    let audit = |outcome: &str| {
-        tracing::info!(target: "sgid_bridge::audit", event = "token", outcome, client.id = %client.client_id(), subject = redeemed.subject().as_str(), request.id = RequestId::of(request), "a code was redeemed");
+    let audit = |outcome: &'static str| {
+        metrics::counter!("codes_redeemed_total", "outcome" => outcome).increment(1);
+        tracing::info!(target: "sgid_bridge::audit", event = "token", outcome, client.id = %client.client_id(), login.id = %redeemed.id(), subject = redeemed.subject().as_str(), request.id = RequestId::of(request), "a code was redeemed");
     };
     if spending == Spending::AlreadySpent {
         // Whoever came first may have been the thief: what the code had granted ends.

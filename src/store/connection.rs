@@ -21,7 +21,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The database has not been brought to this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the database is not at this version ({0} migrations are missing): run `sgid-bridge migrate`, or start with `serve --migrate`"
+    "the database is not at this version (migrations missing: {0}): run `sgid-bridge migrate`, or start with `serve --migrate`"
 )]
 pub struct Unmigrated(pub usize);
 

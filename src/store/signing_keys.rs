@@ -16,7 +16,9 @@ impl Store {
     /// [`StoreError`].
     pub async fn put_signing_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
         let slot = key.slot.to_string();
-        let sealed = self.seal_key(&slot, key)?;
+        let letter = Zeroizing::new(serde_json::to_vec(&key.material)?);
+        let keys = &self.master_keys;
+        let sealed = keys.seal_standing(TABLE, &slot, &letter, &mut randomness());
         let entered = on!(self, |pool| sqlx::query(
             "insert into signing_key (slot, signs_at, sealed) values ($1, $2, $3) \
              on conflict (slot) do nothing"
@@ -30,7 +32,7 @@ impl Store {
         Ok(entered == 1)
     }
 
-    /// All keys. What a former master key sealed is sealed anew.
+    /// All keys.
     ///
     /// # Errors
     /// [`StoreError::DoesNotOpen`] where the master key is not the one they were sealed under.
@@ -43,18 +45,43 @@ impl Store {
         let mut keys = Vec::with_capacity(rows.len());
         for (slot, signs_at, revoked_at, sealed) in rows {
             let opened = self.master_keys.open_standing(TABLE, &slot, &sealed)?;
-            let key = KeyRecord {
+            keys.push(KeyRecord {
                 slot: slot.parse()?,
                 signs_at: Timestamp::from_seconds(signs_at),
                 revoked_at: revoked_at.map(Timestamp::from_seconds),
                 material: serde_json::from_slice(&opened.letter)?,
-            };
-            if opened.by_former_key {
-                self.reseal_key(&slot, &key).await?;
-            }
-            keys.push(key);
+            });
         }
         Ok(keys)
+    }
+
+    /// Seals anew what a former master key sealed. Once, at the start: during a rotation, two instances that seal
+    /// under different keys would undo each other's work for ever.
+    ///
+    /// # Errors
+    /// [`StoreError::DoesNotOpen`] as [`Store::signing_keys`].
+    pub async fn reseal_signing_keys(&self) -> Result<(), StoreError> {
+        let rows: Vec<(String, Vec<u8>)> = on!(self, |pool| sqlx::query_as(
+            "select slot, sealed from signing_key order by slot"
+        )
+        .fetch_all(pool)
+        .await)?;
+        for (slot, sealed) in rows {
+            let opened = self.master_keys.open_standing(TABLE, &slot, &sealed)?;
+            if opened.by_former_key {
+                let keys = &self.master_keys;
+                let anew = keys.seal_standing(TABLE, &slot, &opened.letter, &mut randomness());
+                on!(self, |pool| sqlx::query(
+                    "update signing_key set sealed = $2 where slot = $1"
+                )
+                .bind(&slot[..])
+                .bind(&anew[..])
+                .execute(pool)
+                .await
+                .map(|_| ()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets a key sign from another instant on.
@@ -102,26 +129,6 @@ impl Store {
             "delete from signing_key where slot = $1"
         )
         .bind(slot.to_string())
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
-        Ok(())
-    }
-
-    fn seal_key(&self, slot: &str, key: &KeyRecord) -> Result<Vec<u8>, StoreError> {
-        let letter = Zeroizing::new(serde_json::to_vec(&key.material)?);
-        Ok(self
-            .master_keys
-            .seal_standing(TABLE, slot, &letter, &mut randomness()))
-    }
-
-    async fn reseal_key(&self, slot: &str, key: &KeyRecord) -> Result<(), StoreError> {
-        let sealed = self.seal_key(slot, key)?;
-        on!(self, |pool| sqlx::query(
-            "update signing_key set sealed = $2 where slot = $1"
-        )
-        .bind(slot)
-        .bind(&sealed[..])
         .execute(pool)
         .await
         .map(|_| ()))?;

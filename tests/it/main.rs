@@ -7,3 +7,4 @@ mod protocol;
 mod store;
 mod support;
 mod tidy;
+mod upstream;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::CliError;
 use crate::oidc::metadata::ClientMetadata;
 
-/// The settings of a client, named as in the configuration.
+/// The settings of a client, named as in the configuration. An empty text takes a setting away.
 #[derive(Args)]
 pub(in crate::cli) struct Change {
     /// Which one
@@ -113,7 +113,11 @@ impl Change {
                     .filter_map(|(name, switch)| Some((name, json!(switch?)))),
             );
         for (name, value) in named {
-            metadata.insert(name.to_owned(), value);
+            if value == "" || value == json!([""]) {
+                metadata.remove(name);
+            } else {
+                metadata.insert(name.to_owned(), value);
+            }
         }
         metadata.insert("client_id".to_owned(), self.client_id.clone().into());
         metadata.entry("redirect_uris").or_insert_with(|| json!([]));

@@ -27,7 +27,7 @@ pub(super) enum ClientCommand {
     List(Reading),
     /// Shows one relying party
     Show(Named),
-    /// Changes what is named, and nothing else
+    /// Changes what is named, and nothing else; an empty text takes a setting away
     Update(Change),
     /// Makes a new secret, shown once; the former one works for a while longer
     RotateSecret(RotateSecret),

@@ -61,6 +61,11 @@ async fn standing_secrets_are_sealed_anew_so_that_the_former_key_can_go(place: &
     assert_does_not_open(new_alone.signing_keys().await);
 
     let rotating = place.store_with(new, vec![place.master_key.clone()]).await;
+    // Only reading them seals no signing key anew: two instances amid a rotation would undo each other's work.
+    rotating.signing_keys().await.unwrap();
+    before.signing_keys().await.unwrap();
+    assert_does_not_open(new_alone.signing_keys().await);
+    rotating.reseal_signing_keys().await.unwrap();
     assert_eq!(pairwise(&rotating).await, secret);
     let revoked = KeyRecord {
         revoked_at: Some(NOW),
@@ -72,6 +77,12 @@ async fn standing_secrets_are_sealed_anew_so_that_the_former_key_can_go(place: &
     assert_same(&new_alone.signing_keys().await.unwrap()[0], &revoked);
     assert_does_not_open(before.pairwise_secret().await);
     assert_does_not_open(before.signing_keys().await);
+    assert_does_not_open(before.reseal_signing_keys().await);
+    // There is nothing left to do, and doing it again does nothing.
+    let mut intruder = place.intruder().await;
+    let letter = intruder.letter("signing_key").await;
+    new_alone.reseal_signing_keys().await.unwrap();
+    assert_eq!(intruder.letter("signing_key").await, letter);
 }
 
 async fn under_a_wrong_master_key_nothing_is_found_and_nothing_is_spoilt(place: &Place) {

@@ -62,6 +62,16 @@ pub(crate) struct Plan {
     settings: String,
     issuer_path: String,
     upstream_settings: String,
+    key_at_sgid: Option<String>,
+    second_upstream: Option<SecondUpstream>,
+}
+
+/// Another client of ours at the same simulated sgID.
+struct SecondUpstream {
+    name: String,
+    client_id: String,
+    private_key: String,
+    public_key: String,
 }
 
 impl Plan {
@@ -73,6 +83,8 @@ impl Plan {
             settings: String::new(),
             issuer_path: String::new(),
             upstream_settings: String::new(),
+            key_at_sgid: None,
+            second_upstream: None,
         }
     }
 
@@ -91,6 +103,28 @@ impl Plan {
     /// Lines of `[upstreams.sgid]`, such as `timeout = "1s"`.
     pub(crate) fn upstream_settings(mut self, toml: &str) -> Self {
         toml.clone_into(&mut self.upstream_settings);
+        self
+    }
+
+    /// The public key that sgID has of us, where it is not that of `private_keys`.
+    pub(crate) fn key_at_sgid(mut self, public_key: &str) -> Self {
+        self.key_at_sgid = Some(public_key.to_owned());
+        self
+    }
+
+    /// One more `[upstreams.NAME]`: another client at the same sgID, with a key pair and a callback of its own.
+    pub(crate) fn second_upstream(
+        mut self,
+        name: &str,
+        client_id: &str,
+        (private_key, public_key): &(String, String),
+    ) -> Self {
+        self.second_upstream = Some(SecondUpstream {
+            name: name.to_owned(),
+            client_id: client_id.to_owned(),
+            private_key: private_key.clone(),
+            public_key: public_key.clone(),
+        });
         self
     }
 
@@ -120,8 +154,26 @@ impl Plan {
         let issuer = format!("http://{address}{}", self.issuer_path);
         let clock = Clock::standing_at(START);
         let (private_key, public_key) = generate_client_key();
-        let sgid = start_simulator(&issuer, public_key, &clock).await;
+        let second = self.second_upstream.as_ref();
+        let registered = |client_id: &str, callback: &str, key: &str| SimulatedClient {
+            client_id: client_id.to_owned(),
+            client_secret: UPSTREAM_SECRET.to_owned(),
+            redirect_uris: vec![format!("{issuer}{callback}")],
+            public_key_pem: key.to_owned(),
+            scopes: None,
+        };
+        let key_at_sgid = self.key_at_sgid.as_ref().unwrap_or(&public_key);
+        let ours = registered("TESTS", "/callback", key_at_sgid);
+        let theirs = second.map(|it| {
+            let callback = format!("/callback/{}", it.name);
+            registered(&it.client_id, &callback, &it.public_key)
+        });
+        let clients = std::iter::once(ours).chain(theirs).collect();
+        let sgid = start_simulator(clients, &clock).await;
         sgid.control().persona("citizen");
+        let second = second
+            .map(|it| it.settings(sgid.issuer()))
+            .unwrap_or_default();
         let text = format!(
             "issuer = \"{issuer}\"\n\
              [server]\nlisten = \"{address}\"\nmanagement_listen = \"127.0.0.1:0\"\n\
@@ -130,7 +182,7 @@ impl Plan {
              signing_algorithms = [\"RS256\", \"ES256\", \"PS256\", \"EdDSA\"]\n\
              [upstreams.sgid]\nissuer = \"{upstream}\"\nclient_id = \"TESTS\"\n\
              client_secret = \"{UPSTREAM_SECRET}\"\nprivate_keys = ['''{private_key}''']\n{more}\n\
-             {settings}\n{clients}\n",
+             {second}{settings}\n{clients}\n",
             upstream = sgid.issuer(),
             more = self.upstream_settings,
             settings = self.settings,
@@ -158,22 +210,27 @@ impl Plan {
     }
 }
 
-async fn start_simulator(
-    issuer: &str,
-    public_key_pem: String,
-    clock: &Clock,
-) -> simulator::Running {
+impl SecondUpstream {
+    fn settings(&self, issuer: &str) -> String {
+        let Self {
+            name,
+            client_id,
+            private_key,
+            ..
+        } = self;
+        format!(
+            "[upstreams.{name}]\nissuer = \"{issuer}\"\nclient_id = \"{client_id}\"\n\
+             client_secret = \"{UPSTREAM_SECRET}\"\nown_callback = true\n\
+             private_keys = ['''{private_key}''']\n"
+        )
+    }
+}
+
+async fn start_simulator(clients: Vec<SimulatedClient>, clock: &Clock) -> simulator::Running {
     let clock = clock.clone();
-    let client = SimulatedClient {
-        client_id: "TESTS".to_owned(),
-        client_secret: UPSTREAM_SECRET.to_owned(),
-        redirect_uris: vec![format!("{issuer}/callback")],
-        public_key_pem,
-        scopes: None,
-    };
     simulator::start(simulator::Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        clients: vec![client],
+        clients,
         now: Arc::new(move || clock.now().seconds()),
     })
     .await

@@ -7,4 +7,5 @@ pub(crate) mod mockpass;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod relying_party;
+pub(crate) mod tables;
 pub(crate) mod visitor;
