@@ -276,24 +276,41 @@ impl Bridge {
         Ok(())
     }
 
-    /// Rotates and sweeps until the process ends. A failure is logged and tried again.
+    /// Rotates and sweeps until the process ends. What fails is tried again; the log hears of it once, and of its end.
     pub async fn keep_house(self: Arc<Self>) {
         let mut rotation = tokio::time::interval(ROTATION_INTERVAL);
         let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
+        let mut chores = [
+            Chore::of("reading signing keys"),
+            Chore::of("sweeping expired rows"),
+        ];
         loop {
             tokio::select! {
-                _ = rotation.tick() => {
-                    if let Err(error) = self.rotate().await {
-                        tracing::warn!(%error, "signing keys could not be read");
-                    }
-                }
-                _ = sweep.tick() => {
-                    if let Err(error) = self.sweep().await {
-                        tracing::warn!(error = chain(&error), "expired rows could not be swept");
-                    }
-                }
+                _ = rotation.tick() => chores[0].heard(self.rotate().await.map_err(|error| error.to_string())),
+                _ = sweep.tick() => chores[1].heard(self.sweep().await.map_err(|error| chain(&error))),
             }
         }
+    }
+}
+
+/// Work in the background, and whether it went well the last time.
+struct Chore {
+    what: &'static str,
+    fails: bool,
+}
+
+impl Chore {
+    const fn of(what: &'static str) -> Self {
+        Self { what, fails: false }
+    }
+
+    fn heard(&mut self, outcome: Result<(), String>) {
+        match (outcome, self.fails) {
+            (Err(cause), false) => tracing::warn!(what = self.what, cause, "background work fails"),
+            (Ok(()), true) => tracing::info!(what = self.what, "background work goes on"),
+            (Err(_), true) | (Ok(()), false) => return,
+        }
+        self.fails = !self.fails;
     }
 }
 

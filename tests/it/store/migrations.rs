@@ -2,8 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sgid_bridge::store::Unmigrated;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::on_both_engines;
@@ -32,11 +34,14 @@ async fn migrating_again_keeps_what_is_there(place: &Place) {
 
 async fn many_instances_that_migrate_at_once_all_succeed(place: &Place) {
     let mut instances = JoinSet::new();
+    let start = Arc::new(Barrier::new(10));
     let url = place.url();
     for _ in 0..10 {
         let (url, master_keys) = (url.clone(), place.master_keys());
+        let start = Arc::clone(&start);
         instances.spawn(async move {
             let store = super::place::connect(&url, master_keys).await;
+            start.wait().await;
             let migrated = store.migrate().await;
             (migrated, store.check_migrated().await.unwrap())
         });
