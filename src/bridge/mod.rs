@@ -169,8 +169,8 @@ impl Bridge {
         let prepared = Prepared::new(config)?;
         store.check_migrated().await??;
         // Read even where the operator keeps another: what is kept must open, and is sealed anew after a rotation.
+        store.reseal_standing_letters().await?;
         let kept = store.find_pairwise_secret().await?;
-        store.reseal_signing_keys().await?;
         let pairwise_secret = match (&config.keys.pairwise_secret, kept) {
             (Some(secret), _) => secret.clone(),
             (None, Some(secret)) => secret,

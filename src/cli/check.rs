@@ -220,6 +220,11 @@ async fn examine_database(
         findings
             .note("the database keeps a pairwise secret too; the one of the configuration is used");
     }
+    if let Ok(count @ 1..) = store.count_letters_under_former_keys().await {
+        findings.note(format!(
+            "sealed under a former master key, which must stay in the list: {count} letters; each instance seals them anew when it starts"
+        ));
+    }
     examine_clocks(&store, now, findings).await;
     examine_stored_clients(&store, prepared, now, findings).await;
 }

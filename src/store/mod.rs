@@ -8,6 +8,7 @@ mod connection;
 mod logins;
 mod secrets;
 mod signing_keys;
+mod standing;
 
 pub use access_tokens::Spending;
 pub use clients::{ClientRecord, SecretRecord};
@@ -88,7 +89,9 @@ impl Store {
         for statement in [
             "delete from login where expires_at <= $1",
             "delete from authorization_code where expires_at <= $1",
-            "delete from access_token where expires_at <= $1",
+            // A token's row keeps its code spent: it stays for as long as the code's, whatever the clocks say.
+            "delete from access_token where expires_at <= $1 and not exists \
+             (select 1 from authorization_code where authorization_code.id = access_token.code_id)",
         ] {
             rows += on!(self, |pool| sqlx::query(statement)
                 .bind(now.seconds())

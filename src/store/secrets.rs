@@ -7,7 +7,7 @@ use super::{Store, StoreError, on};
 use crate::oidc::subject::PairwiseSecret;
 use crate::secret::{DoesNotOpen, randomness};
 
-const TABLE: &str = "deployment_secret";
+pub(super) const TABLE: &str = "deployment_secret";
 const PAIRWISE: &str = "pairwise";
 
 impl Store {
@@ -55,19 +55,6 @@ impl Store {
             return Ok(None);
         };
         let opened = self.master_keys.open_standing(TABLE, PAIRWISE, &sealed)?;
-        if opened.by_former_key {
-            let anew =
-                self.master_keys
-                    .seal_standing(TABLE, PAIRWISE, &opened.letter, &mut randomness());
-            on!(self, |pool| sqlx::query(
-                "update deployment_secret set sealed = $2 where name = $1"
-            )
-            .bind(PAIRWISE)
-            .bind(&anew[..])
-            .execute(pool)
-            .await
-            .map(|_| ()))?;
-        }
         let bytes: [u8; 32] = opened.letter[..].try_into().map_err(|_| DoesNotOpen)?;
         Ok(Some(PairwiseSecret::new(bytes)))
     }

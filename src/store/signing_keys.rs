@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::keyring::{KeyRecord, Slot};
 use crate::secret::randomness;
 
-const TABLE: &str = "signing_key";
+pub(super) const TABLE: &str = "signing_key";
 
 impl Store {
     /// Enters a key in its slot; `false` where another instance was first.
@@ -53,35 +53,6 @@ impl Store {
             });
         }
         Ok(keys)
-    }
-
-    /// Seals anew what a former master key sealed. Once, at the start: during a rotation, two instances that seal
-    /// under different keys would undo each other's work for ever.
-    ///
-    /// # Errors
-    /// [`StoreError::DoesNotOpen`] as [`Store::signing_keys`].
-    pub async fn reseal_signing_keys(&self) -> Result<(), StoreError> {
-        let rows: Vec<(String, Vec<u8>)> = on!(self, |pool| sqlx::query_as(
-            "select slot, sealed from signing_key order by slot"
-        )
-        .fetch_all(pool)
-        .await)?;
-        for (slot, sealed) in rows {
-            let opened = self.master_keys.open_standing(TABLE, &slot, &sealed)?;
-            if opened.by_former_key {
-                let keys = &self.master_keys;
-                let anew = keys.seal_standing(TABLE, &slot, &opened.letter, &mut randomness());
-                on!(self, |pool| sqlx::query(
-                    "update signing_key set sealed = $2 where slot = $1"
-                )
-                .bind(&slot[..])
-                .bind(&anew[..])
-                .execute(pool)
-                .await
-                .map(|_| ()))?;
-            }
-        }
-        Ok(())
     }
 
     /// Lets a key sign from another instant on.

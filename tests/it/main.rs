@@ -3,6 +3,7 @@
 // Says to Clippy that helpers are tests too: they may unwrap.
 #![cfg(test)]
 
+mod privacy;
 mod protocol;
 mod store;
 mod support;

@@ -65,7 +65,9 @@ async fn standing_secrets_are_sealed_anew_so_that_the_former_key_can_go(place: &
     rotating.signing_keys().await.unwrap();
     before.signing_keys().await.unwrap();
     assert_does_not_open(new_alone.signing_keys().await);
-    rotating.reseal_signing_keys().await.unwrap();
+    assert_eq!(rotating.count_letters_under_former_keys().await.unwrap(), 2);
+    assert_eq!(rotating.reseal_standing_letters().await.unwrap(), 2);
+    assert_eq!(rotating.count_letters_under_former_keys().await.unwrap(), 0);
     assert_eq!(pairwise(&rotating).await, secret);
     let revoked = KeyRecord {
         revoked_at: Some(NOW),
@@ -77,11 +79,11 @@ async fn standing_secrets_are_sealed_anew_so_that_the_former_key_can_go(place: &
     assert_same(&new_alone.signing_keys().await.unwrap()[0], &revoked);
     assert_does_not_open(before.pairwise_secret().await);
     assert_does_not_open(before.signing_keys().await);
-    assert_does_not_open(before.reseal_signing_keys().await);
+    assert_does_not_open(before.reseal_standing_letters().await);
     // There is nothing left to do, and doing it again does nothing.
     let mut intruder = place.intruder().await;
     let letter = intruder.letter("signing_key").await;
-    new_alone.reseal_signing_keys().await.unwrap();
+    assert_eq!(new_alone.reseal_standing_letters().await.unwrap(), 0);
     assert_eq!(intruder.letter("signing_key").await, letter);
 }
 

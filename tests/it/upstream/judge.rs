@@ -70,7 +70,8 @@ pub(super) async fn judge(
     bridge.sgid.behave(misbehaviour);
     let before = Sight::of(bridge).await;
     let url = PORTAL.authorization_url(bridge, SCOPE);
-    let walk = tokio::time::timeout(LIMIT, Visitor::new().walk(&url)).await;
+    let mut visitor = Visitor::new();
+    let walk = tokio::time::timeout(LIMIT, visitor.walk(&url)).await;
     let after = Sight::of(bridge).await;
     bridge.sgid.behave(Misbehaviour::None);
     let walk = walk.map_err(|_| format!("took longer than {LIMIT:?}"))?;
@@ -83,6 +84,10 @@ pub(super) async fn judge(
         after.userinfo - before.userinfo <= 1,
         "userinfo was asked more than once",
     )?;
+    if matches!(walk, Walk::RelyingParty(_)) {
+        check(after.waiting == before.waiting, "the login still waits")?;
+        check(visitor.cookies.is_empty(), "the cookie stays")?;
+    }
     match (walk, expected) {
         (Walk::RelyingParty(returned), Outcome::Claims { but_not }) => {
             check(returned.get("error").is_none(), &returned.url)?;
@@ -157,6 +162,7 @@ pub(super) fn of_the_person(claims: &Value) -> Map<String, Value> {
 
 /// What can be seen from outside before and after a login.
 struct Sight {
+    waiting: i64,
     rows: i64,
     token: u64,
     userinfo: u64,
@@ -169,6 +175,7 @@ impl Sight {
         let rows = tables.count("authorization_code").await + tables.count("access_token").await;
         let requests = bridge.sgid.requests();
         Self {
+            waiting: tables.count("login").await,
             rows,
             token: requests.token,
             userinfo: requests.userinfo,

@@ -6,6 +6,7 @@ use super::judge::{ALL_CLAIMS, Outcome, UNAVAILABLE, UNTRUSTED, judge};
 use crate::support::bridge::{Engine, Plan, TestBridge};
 
 /// One line for each kind of ending; a new misbehaviour does not compile until it stands in one of them.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn expected(misbehaviour: M) -> Outcome {
     match misbehaviour {
         M::None
