@@ -2,6 +2,7 @@
 //! Never knows: HTTP, SQL, sgID's wire format, the time (it is handed `now`).
 //! Standards: OpenID Connect Core 1.0 section 3.1; RFC 6749 section 4.1; RFC 7636.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine;
@@ -278,7 +279,8 @@ pub enum NotRedeemable {
 }
 
 impl Grant {
-    /// The third move: the client shows that the code is its own.
+    /// The third move: the client shows that the code is its own. What it has lost since the login, a redirect URI or
+    /// a scope, it does not get: `allowed` names the claims that it may have now.
     ///
     /// # Errors
     /// [`NotRedeemable`]: any one mismatch is fatal.
@@ -287,11 +289,13 @@ impl Grant {
         client: &AuthenticatedClient<'_>,
         redirect_uri: Option<&str>,
         code_verifier: Option<&CodeVerifier>,
+        allowed: &BTreeSet<String>,
     ) -> Result<Redeemed, NotRedeemable> {
         if self.client_id != *client.client_id() {
             return Err(NotRedeemable::OtherClient);
         }
-        if redirect_uri != Some(self.redirect_uri.as_str()) {
+        let is_the_same = redirect_uri == Some(self.redirect_uri.as_str());
+        if !is_the_same || !client.has_redirect_uri(&self.redirect_uri) {
             return Err(NotRedeemable::RedirectUri);
         }
         // What was stored decides whether a verifier is needed, never what was sent.
@@ -304,7 +308,11 @@ impl Grant {
         Ok(Redeemed {
             algorithm: client.id_token_signed_response_alg(),
             claims_in: client.claims_in(),
-            grant: self,
+            grant: Self {
+                scope: self.scope.intersection(client.scope()),
+                claims: self.claims.limited_to(allowed),
+                ..self
+            },
         })
     }
 

@@ -2,7 +2,7 @@
 //! A fault in one request ends that request only.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -65,22 +65,22 @@ impl Guard {
         }
     }
 
-    /// Who sent the request. The last address that no trusted proxy vouches for is the sender's.
+    /// Who sent the request. The last address that no trusted proxy vouches for is the sender's; what is no address
+    /// ends the search, since whatever stands before it may be the sender's own invention.
     fn address(&self, request: &ServiceRequest) -> IpAddr {
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let mut address = request.peer_addr().map_or(unknown, |peer| peer.ip());
-        let forwarded: Vec<IpAddr> = request
+        let forwarded: Vec<Option<IpAddr>> = request
             .headers()
             .get_all("x-forwarded-for")
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|hop| hop.trim().parse().ok())
+            .flat_map(|value| value.to_str().unwrap_or("unreadable").split(','))
+            .map(|hop| hop_address(hop.trim()))
             .collect();
         for hop in forwarded.into_iter().rev() {
-            if !self.trusts(address) {
-                break;
+            match hop {
+                Some(hop) if self.trusts(address) => address = hop,
+                Some(_) | None => break,
             }
-            address = hop;
         }
         address
     }
@@ -97,6 +97,15 @@ impl Guard {
         let known = self.known_paths.iter().find(|known| *known == path);
         known.map_or_else(|| "other".to_owned(), Clone::clone)
     }
+}
+
+/// `address`, `address:port` or `[address]:port`, as proxies write it.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let unbracketed = hop
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    unbracketed.unwrap_or(hop).parse().ok().or_else(with_port)
 }
 
 /// The middleware around every route of the public listener.
@@ -257,10 +266,11 @@ struct CrossOrigin<'a> {
 
 impl CrossOrigin<'_> {
     fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
-        let origin = origin?;
+        // Without regard to the origin, so that a shared cache may hand the document to anybody.
         if self.guard.readable_by_anyone.contains(self.path) {
             return Some(HeaderValue::from_static("*"));
         }
+        let origin = origin?;
         let is_registered = self.guard.readable_by_origins.contains(self.path)
             && self.bridge.clients.has_web_origin(origin.to_str().ok()?);
         is_registered.then(|| origin.clone())

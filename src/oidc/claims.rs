@@ -1,5 +1,6 @@
 //! Claims about a person, kept so that they cannot slip into a log. OpenID Connect Core section 5.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,13 @@ impl Claims {
     /// The names, in the order in which they were added.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
+    }
+
+    /// The claims among these names.
+    #[must_use]
+    pub fn limited_to(mut self, names: &BTreeSet<String>) -> Self {
+        self.0.retain(|name, _| names.contains(name));
+        self
     }
 
     /// The claims as members of a JSON object, to be sent to whom they were granted.

@@ -320,6 +320,12 @@ impl Client {
         ))
     }
 
+    /// Whether a URI that was presented once is still registered.
+    pub fn has_redirect_uri(&self, uri: &str) -> bool {
+        let admitted = |own: &RedirectUri| own.admits(uri, self.application_type).is_some();
+        self.redirect_uris.iter().any(admitted)
+    }
+
     /// Checks an authorization request against this registration and the standards.
     ///
     /// # Errors

@@ -79,18 +79,26 @@ pub(super) fn query(request: &HttpRequest) -> Result<Parameters, UnreadableReque
     Ok(Parameters::parse(request.query_string().as_bytes())?)
 }
 
+/// Whether the body says that it is a form.
+pub(super) fn is_form(request: &HttpRequest) -> bool {
+    let media_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next());
+    media_type.is_some_and(|value| {
+        value
+            .trim()
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
+}
+
 /// The parameters of a form.
 pub(super) async fn form(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<Parameters, UnreadableRequest> {
-    let media_type = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .map(|value| value.trim().to_ascii_lowercase());
-    if media_type.as_deref() != Some("application/x-www-form-urlencoded") {
+    if !is_form(request) {
         return Err(UnreadableRequest::MediaType);
     }
     let body = tokio::time::timeout(BODY_TIMEOUT, body(payload)).await;

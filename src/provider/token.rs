@@ -56,14 +56,17 @@ async fn redeem(
     let client = client
         .authenticate(&credentials)
         .map_err(|_| refused(bridge, request, &credentials))?;
-    let found = bridge.store.find_code(&presented.code, now).await?;
+    let code = Bearer::<AuthorizationCode>::parse(presented.code).ok_or_else(invalid_grant)?;
+    let found = bridge.store.find_code(&code, now).await?;
     let found = found.ok_or_else(invalid_grant)?;
+    let allowed = bridge.catalogue().claim_names(client.scope());
     let redeemed = found
         .grant
         .redeem(
             &client,
             presented.redirect_uri,
             presented.code_verifier.as_ref(),
+            &allowed,
         )
         .map_err(explain)?;
     let access_token = Bearer::<AccessToken>::generate(&mut randomness());
@@ -99,7 +102,7 @@ async fn redeem(
 
 /// The parameters of an authorization code grant. RFC 6749 section 4.1.3; RFC 7636 section 4.5.
 struct Presented<'a> {
-    code: Bearer<AuthorizationCode>,
+    code: &'a str,
     redirect_uri: Option<&'a str>,
     code_verifier: Option<CodeVerifier>,
 }
@@ -133,7 +136,7 @@ impl<'a> Presented<'a> {
             })?),
         };
         Ok(Self {
-            code: Bearer::parse(code).ok_or_else(invalid_grant)?,
+            code,
             redirect_uri,
             code_verifier,
         })

@@ -36,10 +36,11 @@ async fn claims(
         .clients
         .find(&bridge.store, &access.client_id, now)
         .await?;
-    if !client.is_some_and(|client| client.is_enabled()) {
-        return Err(BearerError::Invalid);
-    }
-    let mut claims = access.claims.into_members();
+    let client = client.filter(|client| client.is_enabled());
+    let client = client.ok_or(BearerError::Invalid)?;
+    // A scope that was withdrawn since the login gives nothing any more.
+    let allowed = bridge.catalogue().claim_names(client.scope());
+    let mut claims = access.claims.limited_to(&allowed).into_members();
     claims.insert("sub".to_owned(), access.subject.as_str().into());
     Ok(claims)
 }
@@ -56,8 +57,10 @@ async fn bearer(
         ));
     }
     let in_header = request.headers().get(AUTHORIZATION);
-    let has_form =
-        *request.method() == Method::POST && request.headers().contains_key(CONTENT_TYPE);
+    // A body counts only if it is a form (RFC 6750 section 2.2); with a token in the header it may be anything.
+    let has_form = *request.method() == Method::POST
+        && (incoming::is_form(request)
+            || (in_header.is_none() && request.headers().contains_key(CONTENT_TYPE)));
     let form = if has_form {
         Some(incoming::form(request, payload).await?)
     } else {

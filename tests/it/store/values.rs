@@ -102,7 +102,13 @@ pub(super) fn redeemed(grant: Grant) -> Redeemed {
         secret: Some(ClientSecretHash::of(CLIENT_SECRET)),
     };
     let authenticated = client.authenticate(&credentials).unwrap();
-    let redeemed = grant.redeem(&authenticated, Some(REDIRECT_URI), Some(&verifier()));
+    let names = std::collections::BTreeSet::from(["name", "sgid_nric_fin"].map(str::to_owned));
+    let redeemed = grant.redeem(
+        &authenticated,
+        Some(REDIRECT_URI),
+        Some(&verifier()),
+        &names,
+    );
     redeemed.unwrap()
 }
 
