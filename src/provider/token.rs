@@ -55,7 +55,10 @@ async fn redeem(
     let client = known_client(bridge, request, &credentials, now).await?;
     let client = client
         .authenticate(&credentials)
-        .map_err(|_| refused(bridge, request, &credentials))?;
+        .map_err(|_| {
+            tracing::info!(target: "sgid_bridge::audit", event = "token", outcome = "refused", client.id = credentials.client_id, request.id = RequestId::of(request), "a client did not prove who it is");
+            refused(bridge, request, &credentials)
+        })?;
     let code = Bearer::<AuthorizationCode>::parse(presented.code).ok_or_else(invalid_grant)?;
     let found = bridge.store.find_code(&code, now).await?;
     let found = found.ok_or_else(invalid_grant)?;
