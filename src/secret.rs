@@ -251,6 +251,21 @@ impl MasterKeys {
         Self { sealing, former }
     }
 
+    /// Tells whether keys changed, under a salt that means nothing elsewhere.
+    pub fn fingerprint(&self, salt: &str) -> Vec<[u8; 32]> {
+        let mut fingerprints = Vec::new();
+        for key in self.all() {
+            let mut fingerprint = [0; 32];
+            key.derive(
+                &[salt.as_bytes()],
+                "sgid-bridge/fingerprint",
+                &mut fingerprint,
+            );
+            fingerprints.push(fingerprint);
+        }
+        fingerprints
+    }
+
     /// The faces under which a new row is written.
     pub fn faces<K: BearerKind>(&self, table: &'static str, bearer: &Bearer<K>) -> Faces {
         self.sealing.faces(table, &[&bearer.bytes])

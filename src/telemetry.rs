@@ -3,7 +3,6 @@
 
 use std::io::IsTerminal;
 
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, FilterFn, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
@@ -59,8 +58,8 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
 
 /// Starts logging to standard error. `from_environment` (`RUST_LOG`) wins over `filter`.
 ///
-/// Libraries may not log below the level `warn`, whatever is asked for: at their finer levels they write requests,
-/// headers and bodies, and with them tokens and personal data.
+/// Libraries may not log at all, whatever is asked for: they write requests, headers and bodies, connection strings and
+/// parse errors of strangers, and with them tokens and personal data. What matters of theirs, our own rooms say.
 ///
 /// # Errors
 /// The filter's fault, in words.
@@ -92,7 +91,13 @@ pub fn start(
 }
 
 fn libraries_are_quiet() -> FilterFn {
-    filter_fn(|metadata| {
-        metadata.target().starts_with("sgid_bridge") || *metadata.level() <= LevelFilter::WARN
-    })
+    filter_fn(|metadata| metadata.target().starts_with("sgid_bridge"))
+}
+
+/// From now on a panic is one log event that tells where, and never with what.
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a fault in the program; please report this");
+    }));
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::clock::Timestamp;
 use crate::keyring::{Keyring, KeyringError};
 use crate::login::Redeemed;
-use crate::oidc::id_token::{IdTokenClaims, at_hash, members};
+use crate::oidc::id_token::{IdTokenClaims, at_hash};
 use crate::oidc::issuer::Issuer;
 
 /// Why no token was made.
@@ -67,7 +67,7 @@ impl Mint {
             auth_time: redeemed.auth_time().seconds(),
             nonce: redeemed.nonce(),
             at_hash: at_hash(algorithm, access_token),
-            granted: members(&redeemed.id_token_claims()),
+            granted: redeemed.id_token_claims().into_members(),
         };
         let payload = Zeroizing::new(serde_json::to_vec(&claims)?);
         // An RSA signature takes as long as a hundred requests to anything else: never on the event loop.

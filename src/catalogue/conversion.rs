@@ -35,7 +35,7 @@ const MAX_RECORD_BYTES: usize = 65_536;
 /// The value without its padding, or nothing: sgID writes absence as `NA`, as nothing, as blanks and as NULs.
 pub(super) fn present(text: &str) -> Option<&str> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
-    (!text.is_empty() && text != "NA").then_some(text)
+    (!["", "NA", "[]", "{}"].contains(&text)).then_some(text)
 }
 
 impl Conversion {

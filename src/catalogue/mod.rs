@@ -90,6 +90,18 @@ const IDENTITY_NUMBERS: [&str; 4] = [
     "myinfo.sponsored_child_records",
 ];
 
+/// What names of fields have in common that may hold an NRIC or FIN, should sgID add one that we do not know.
+const IDENTITY_WORDS: [&str; 6] = ["nric", "fin", "uin", "birth", "sponsored", "spouse"];
+
+fn may_hold_identity_number(field: &str) -> bool {
+    let is_known = FIELDS.iter().any(|(name, _)| *name == field);
+    let sounds_like_one = || {
+        let mut words = field.split(['.', '_']);
+        words.any(|word| IDENTITY_WORDS.iter().any(|known| word.contains(known)))
+    };
+    IDENTITY_NUMBERS.contains(&field) || (!is_known && sounds_like_one())
+}
+
 /// Scopes that OpenID Connect defines and that mean no data of sgID.
 const WITHOUT_DATA: [&str; 2] = ["openid", "offline_access"];
 
@@ -194,7 +206,7 @@ impl Catalogue {
         self.wanted(&set)
             .entries
             .iter()
-            .any(|entry| IDENTITY_NUMBERS.contains(&entry.field.as_str()))
+            .any(|entry| may_hold_identity_number(&entry.field))
     }
 
     /// Whether the scope means anything here.

@@ -166,6 +166,7 @@ impl Global {
             LogFormat::Text => telemetry::Format::Text,
             LogFormat::Json => telemetry::Format::Json,
         };
+        telemetry::report_panics();
         telemetry::start(
             &config.log.level,
             config.log.from_environment.as_deref(),

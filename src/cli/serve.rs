@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::migrate::migrate;
@@ -14,7 +15,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
 use crate::oidc::client::CodeProtection;
-use crate::telemetry::LevelHandle;
+use crate::secret::{Bearer, ClientSecret, randomness};
+use crate::telemetry::{self, LevelHandle};
 
 /// Runs the bridge until it is told to stop.
 #[derive(Args)]
@@ -34,13 +36,13 @@ impl Serve {
             migrate(&store).await?;
         }
         let bridge = Arc::new(Bridge::open(&config, store, Clock::system()).await?);
-        name_weak_clients(&bridge);
+        name_weak_clients(&bridge).await?;
         let running = listen(&bridge, &config, metrics)?;
         let house = tokio::spawn(Arc::clone(&bridge).keep_house());
         let reload = tokio::spawn(reload_on_signal(
             Arc::clone(&bridge),
             global.config.clone(),
-            Sections::of(&config),
+            Watch::over(&config),
             level,
         ));
         running.until(stop_signal()?).await;
@@ -91,8 +93,16 @@ pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, CliError> {
 }
 
 /// A client without PKCE is protected by its own `nonce` only: whoever runs the bridge should see it.
-fn name_weak_clients(bridge: &Bridge) {
-    for client in bridge.clients.configured() {
+async fn name_weak_clients(bridge: &Bridge) -> Result<(), CliError> {
+    let now = bridge.clock.now();
+    let stored = bridge.store.list_clients().await?;
+    let rules = bridge.clients.rules();
+    let stored = stored
+        .iter()
+        .filter_map(|record| rules.admit_record(record, now).ok());
+    let configured = bridge.clients.configured();
+    let configured = configured.iter().map(|client| client.as_ref().clone());
+    for client in configured.chain(stored) {
         let protection = match client.code_protection() {
             CodeProtection::Pkce => continue,
             CodeProtection::Nonce => "its own nonce only",
@@ -100,22 +110,50 @@ fn name_weak_clients(bridge: &Bridge) {
         };
         tracing::warn!(client.id = %client.client_id(), "PKCE is not required: codes of this client are protected against injection by {protection}");
     }
+    Ok(())
 }
 
-/// The sections that need a restart, as text, to tell whether they changed.
+/// The sections that need a restart, as text and as keyed hashes of what the text must not show.
 struct Sections([(&'static str, String); 8]);
 
 impl Sections {
-    fn of(config: &Config) -> Self {
+    fn of(config: &Config, salt: &Salt) -> Self {
+        let tls = config.server.tls.iter().flat_map(|tls| {
+            [&tls.certificate_file, &tls.private_key_file]
+                .map(|file| std::fs::read(file).unwrap_or_default())
+        });
+        let upstream_secrets = config.upstreams.values().flat_map(|upstream| {
+            let keys = upstream.private_keys.iter().map(|key| key.pem.expose());
+            keys.chain([upstream.client_secret.expose()])
+        });
+        let pairwise = config
+            .keys
+            .pairwise_secret
+            .iter()
+            .map(|secret| secret.expose().as_slice());
+        let master_keys = config.keys.master_keys.fingerprint(&salt.bytes());
         Self([
             ("issuer", config.issuer.to_string()),
-            ("server", format!("{:?}", config.server)),
-            ("database", format!("{:?}", config.database)),
-            ("keys", format!("{:?}", config.keys)),
+            ("server", format!("{:?} {}", config.server, salt.hash(tls))),
+            (
+                "database",
+                format!(
+                    "{:?} {}",
+                    config.database,
+                    salt.hash([config.database.url.expose()])
+                ),
+            ),
+            (
+                "keys",
+                format!("{:?} {master_keys:?} {}", config.keys, salt.hash(pairwise)),
+            ),
             ("log.format", format!("{:?}", config.log.format)),
             ("lifetimes", format!("{:?}", config.lifetimes)),
             ("limits", format!("{:?}", config.limits)),
-            ("upstreams", format!("{:?}", config.upstreams)),
+            (
+                "upstreams",
+                format!("{:?} {}", config.upstreams, salt.hash(upstream_secrets)),
+            ),
         ])
     }
 
@@ -128,11 +166,51 @@ impl Sections {
     }
 }
 
+/// What runs, to be compared with what was read anew.
+struct Watch {
+    salt: Salt,
+    running: Sections,
+}
+
+impl Watch {
+    fn over(config: &Config) -> Self {
+        let salt = Salt::draw();
+        let running = Sections::of(config, &salt);
+        Self { salt, running }
+    }
+
+    fn changed(&self, config: &Config) -> Vec<&'static str> {
+        self.running.changed(&Sections::of(config, &self.salt))
+    }
+}
+
+/// Drawn at the start, so that no hash of a secret means anything elsewhere.
+struct Salt(Bearer<ClientSecret>);
+
+impl Salt {
+    fn draw() -> Self {
+        Self(Bearer::generate(&mut randomness()))
+    }
+
+    fn bytes(&self) -> String {
+        self.0.expose()
+    }
+
+    fn hash<T: AsRef<[u8]>>(&self, secrets: impl IntoIterator<Item = T>) -> String {
+        let mut hash = Sha256::new_with_prefix(self.0.expose());
+        for secret in secrets {
+            hash.update((secret.as_ref().len() as u64).to_be_bytes());
+            hash.update(secret);
+        }
+        format!("{:?}", hash.finalize())
+    }
+}
+
 /// SIGHUP reloads clients, claims and log level, without dropping a login.
 async fn reload_on_signal(
     bridge: Arc<Bridge>,
     file: Option<PathBuf>,
-    running: Sections,
+    watch: Watch,
     level: LevelHandle,
 ) {
     let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
@@ -142,13 +220,15 @@ async fn reload_on_signal(
         let reloaded = Config::load(file.as_deref())
             .map_err(|error| error.to_string())
             .and_then(|config| {
+                // All or nothing: what may be refused is asked first.
+                telemetry::check(&config.log.level)?;
                 bridge.reload(&config).map_err(|error| error.to_string())?;
                 level.set(&config.log.level)?;
                 Ok(config)
             });
         match reloaded {
             Ok(config) => {
-                let restart = running.changed(&Sections::of(&config));
+                let restart = watch.changed(&config);
                 tracing::info!(clients = config.clients.len(), "reloaded");
                 if !restart.is_empty() {
                     tracing::warn!(?restart, "these settings changed too, and need a restart");

@@ -163,7 +163,12 @@ async fn answer(
     next: Next<impl MessageBody + 'static>,
     id: &str,
 ) -> Result<ServiceResponse<BoxBody>, HttpResponse> {
+    // Relying parties read JSON where people read pages.
+    let is_for_programs = guard.readable_by_origins.contains(request.path());
     let page = |fault: PageFault| {
+        if is_for_programs {
+            return fault.respond_as_json();
+        }
         let page = ErrorPage {
             fault: &fault,
             issuer: &bridge.issuer,
@@ -176,13 +181,12 @@ async fn answer(
     }
     // Keys and discovery stay fast under any load: relying parties everywhere depend on them.
     let is_precious = guard.readable_by_anyone.contains(request.path());
-    let is_within_rate = bridge
-        .throttle
-        .admit_request(ClientAddress::of(request.request()));
+    let address = ClientAddress::of(request.request());
+    let is_within_rate = bridge.throttle.admit_request(address);
     if is_within_rate.is_err() {
         return Ok(request.into_response(page(PageFault::Throttled)));
     }
-    let place = bridge.throttle.take_place();
+    let place = bridge.throttle.take_place(address);
     if place.is_err() && !is_precious {
         return Ok(request.into_response(page(PageFault::Overloaded)));
     }
@@ -249,7 +253,7 @@ fn write_security_headers(guard: &Guard, headers: &mut HeaderMap) {
         headers.insert(name, HeaderValue::from_static(value));
     }
     if guard.is_https {
-        let a_year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        let a_year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
     }
     if !headers.contains_key(header::CACHE_CONTROL) {

@@ -3,7 +3,7 @@
 
 use super::client::{Client, ClientId, CodeProtection};
 use super::error::{ErrorCode, OAuthError};
-use super::parameters::{Parameters, Repeated};
+use super::parameters::{BadParameter, Parameters};
 use super::pkce::CodeChallenge;
 use super::return_address::{MAX_OPAQUE_BYTES, ResponseMode, ReturnAddress};
 use super::scope::ScopeSet;
@@ -20,32 +20,32 @@ impl<'a> RawAuthorizationRequest<'a> {
     /// `client_id`.
     ///
     /// # Errors
-    /// [`Repeated`].
-    pub fn client_id(&self) -> Result<Option<&'a str>, Repeated> {
+    /// [`BadParameter`].
+    pub fn client_id(&self) -> Result<Option<&'a str>, BadParameter> {
         self.0.one("client_id")
     }
 
     /// `redirect_uri`.
     ///
     /// # Errors
-    /// [`Repeated`].
-    pub fn redirect_uri(&self) -> Result<Option<&'a str>, Repeated> {
+    /// [`BadParameter`].
+    pub fn redirect_uri(&self) -> Result<Option<&'a str>, BadParameter> {
         self.0.one("redirect_uri")
     }
 
     /// `response_mode`.
     ///
     /// # Errors
-    /// [`Repeated`].
-    pub fn response_mode(&self) -> Result<Option<&'a str>, Repeated> {
+    /// [`BadParameter`].
+    pub fn response_mode(&self) -> Result<Option<&'a str>, BadParameter> {
         self.0.one("response_mode")
     }
 
     /// `state`.
     ///
     /// # Errors
-    /// [`Repeated`].
-    pub fn state(&self) -> Result<Option<&'a str>, Repeated> {
+    /// [`BadParameter`].
+    pub fn state(&self) -> Result<Option<&'a str>, BadParameter> {
         self.0.one("state")
     }
 
@@ -54,8 +54,8 @@ impl<'a> RawAuthorizationRequest<'a> {
     }
 }
 
-impl From<Repeated> for OAuthError {
-    fn from(repeated: Repeated) -> Self {
+impl From<BadParameter> for OAuthError {
+    fn from(repeated: BadParameter) -> Self {
         Self::invalid_request(repeated.to_string())
     }
 }

@@ -21,8 +21,6 @@ macro_rules! error_codes {
 error_codes! {
     /// RFC 6749 sections 4.1.2.1 and 5.2.
     InvalidRequest = "invalid_request",
-    /// RFC 6749 sections 4.1.2.1 and 5.2.
-    UnauthorizedClient = "unauthorized_client",
     /// RFC 6749 section 4.1.2.1.
     AccessDenied = "access_denied",
     /// RFC 6749 section 4.1.2.1.

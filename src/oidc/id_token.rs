@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256, Sha512};
 
 use super::algorithm::SigningAlgorithm;
-use super::claims::Claims;
 use super::client::ClientId;
 use super::issuer::Issuer;
 use super::subject::SubjectIdentifier;
@@ -62,11 +61,6 @@ pub const RESERVED_CLAIMS: [&str; 22] = [
     "act",
     "may_act",
 ];
-
-/// The granted claims as members of the token.
-pub fn members(claims: &Claims) -> Map<String, Value> {
-    claims.clone().into_members()
-}
 
 /// `at_hash`: the left half of the hash that goes with the signature algorithm. Ed25519 hashes with SHA-512.
 pub fn at_hash(algorithm: SigningAlgorithm, access_token: &str) -> String {

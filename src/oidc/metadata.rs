@@ -124,7 +124,7 @@ pub enum MetadataError {
     Algorithm(SigningAlgorithm),
     /// Several hosts and no sector.
     #[error(
-        "redirect_uris have several hosts, or none: set sector_identifier to the host that pairwise subjects belong to"
+        "redirect_uris have several hosts: set sector_identifier to the host that pairwise subjects belong to"
     )]
     SectorMissing,
     /// A sector that is no host name.
@@ -233,12 +233,15 @@ impl ClientMetadata {
             let sector = SectorIdentifier::parse(sector).ok_or(MetadataError::Sector)?;
             return Ok(Audience::Sector(sector));
         }
-        let mut hosts: Vec<_> = redirect_uris.iter().map(RedirectUri::host).collect();
+        let mut hosts: Vec<_> = redirect_uris.iter().map(RedirectUri::sector_host).collect();
         hosts.dedup();
         match hosts.as_slice() {
             [Some(host)] => SectorIdentifier::parse(host)
                 .map(Audience::Sector)
                 .ok_or(MetadataError::Sector),
+            [None] => Ok(Audience::Sector(SectorIdentifier::of_client(
+                self.client_id.as_str(),
+            ))),
             _ => Err(MetadataError::SectorMissing),
         }
     }
@@ -290,4 +293,49 @@ fn default_response_modes() -> Vec<ResponseMode> {
 
 fn default_scope() -> ScopeSet {
     ScopeSet::parse("openid profile").expect("two words are a list of scopes")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn audience(client_id: &str, redirect_uris: &[&str]) -> Result<Audience, MetadataError> {
+        let metadata: ClientMetadata = serde_json::from_value(json!({
+            "client_id": client_id,
+            "redirect_uris": redirect_uris,
+            "token_endpoint_auth_method": "none",
+            "application_type": "native",
+        }))
+        .unwrap();
+        let offered = Offered {
+            upstreams: &["sgid".to_owned()],
+            signing_algorithms: &SigningAlgorithm::ALL,
+        };
+        metadata
+            .admit(Vec::new(), &offered)
+            .map(|client| client.audience().clone())
+    }
+
+    #[test]
+    fn a_host_that_every_device_has_joins_no_two_clients() {
+        for uri in [
+            "http://127.0.0.1/callback",
+            "http://localhost:3000/",
+            "sg.example.app:/callback",
+        ] {
+            assert_ne!(audience("one", &[uri]), audience("two", &[uri]), "{uri}");
+            assert_eq!(audience("one", &[uri]), audience("one", &[uri]), "{uri}");
+        }
+        let shared = "https://apps.example.sg/callback";
+        assert_eq!(audience("one", &[shared]), audience("two", &[shared]));
+        assert!(SectorIdentifier::parse("client:one").is_none());
+    }
+
+    #[test]
+    fn several_hosts_need_a_sector() {
+        let uris = ["https://a.example.sg/", "https://b.example.sg/"];
+        assert_eq!(audience("one", &uris), Err(MetadataError::SectorMissing));
+    }
 }

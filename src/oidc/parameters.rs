@@ -7,12 +7,12 @@ const MAX_PARAMETERS: usize = 64;
 
 /// The parameters of one request, decoded, in the order in which they came.
 #[derive(Default)]
-pub struct Parameters(Vec<(String, String)>);
+pub struct Parameters(Vec<(String, Option<String>)>);
 
 /// Why a query or a form cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParametersError {
-    /// A value is not UTF-8 after decoding.
+    /// A name or value is not UTF-8 after decoding.
     #[error("the parameters are not UTF-8 in application/x-www-form-urlencoded form")]
     Encoding,
     /// More parameters than any request of these protocols has.
@@ -20,10 +20,16 @@ pub enum ParametersError {
     TooMany,
 }
 
-/// A parameter that occurs more than once.
+/// Why a parameter that is looked for has no value that could be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the parameter {0} occurs more than once")]
-pub struct Repeated(pub &'static str);
+pub enum BadParameter {
+    /// It occurs more than once.
+    #[error("the parameter {0} occurs more than once")]
+    Repeated(&'static str),
+    /// It is not UTF-8 after decoding.
+    #[error("the parameter {0} is not UTF-8")]
+    Encoding(&'static str),
+}
 
 impl Parameters {
     /// Reads a query string or a form body.
@@ -43,7 +49,10 @@ impl Parameters {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
                 None => (pair, &[][..]),
             };
-            pairs.push((form_decode(name)?, form_decode(value)?));
+            // What nobody looks for may be written as it likes: unknown parameters are ignored.
+            if let Ok(name) = form_decode(name) {
+                pairs.push((name, form_decode(value).ok()));
+            }
         }
         Ok(Self(pairs))
     }
@@ -51,16 +60,19 @@ impl Parameters {
     /// The value of a parameter. One without a value counts as absent (RFC 6749 section 3.1).
     ///
     /// # Errors
-    /// [`Repeated`] where it occurs more than once, with whatever values.
-    pub fn one(&self, name: &'static str) -> Result<Option<&str>, Repeated> {
+    /// [`BadParameter`] where it occurs more than once, with whatever values, or is not UTF-8.
+    pub fn one(&self, name: &'static str) -> Result<Option<&str>, BadParameter> {
         let mut values = self.0.iter().filter(|(key, _)| key == name);
         let first = values.next();
         if values.next().is_some() {
-            return Err(Repeated(name));
+            return Err(BadParameter::Repeated(name));
         }
-        Ok(first
-            .map(|(_, value)| value.as_str())
-            .filter(|v| !v.is_empty()))
+        let first = match first {
+            Some((_, None)) => return Err(BadParameter::Encoding(name)),
+            Some((_, Some(value))) => Some(value),
+            None => None,
+        };
+        Ok(first.map(String::as_str).filter(|value| !value.is_empty()))
     }
 }
 
@@ -88,7 +100,7 @@ mod tests {
     #[test]
     fn a_repeated_parameter_is_seen() {
         let parameters = Parameters::parse(b"a=1&b=2&a=1").unwrap();
-        assert_eq!(parameters.one("a"), Err(Repeated("a")));
+        assert_eq!(parameters.one("a"), Err(BadParameter::Repeated("a")));
         assert_eq!(parameters.one("b"), Ok(Some("2")));
         assert_eq!(parameters.one("c"), Ok(None));
     }
@@ -100,9 +112,10 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_are_refused() {
-        assert!(Parameters::parse(b"a=%ff").is_err());
-        assert!(Parameters::parse(&[b'a', b'=', 0xff]).is_err());
+    fn bytes_that_are_not_utf8_matter_only_where_somebody_looks() {
+        let parameters = Parameters::parse(b"a=%ff&b=1&%ff=x").unwrap();
+        assert_eq!(parameters.one("a"), Err(BadParameter::Encoding("a")));
+        assert_eq!(parameters.one("b"), Ok(Some("1")));
     }
 
     #[test]

@@ -40,6 +40,11 @@ pub enum RedirectUriError {
     /// Not an absolute URI of at most 2000 printable ASCII characters.
     #[error("it is not an absolute URI of at most {MAX_BYTES} printable ASCII characters")]
     NotAUri,
+    /// The host has another canonical spelling.
+    #[error(
+        "its host must be written in its canonical form: in lower case, without a default port"
+    )]
+    NotCanonical,
     /// Fragment, user name or wildcard.
     #[error("it must have no fragment, no user name and no wildcard")]
     ForbiddenPart,
@@ -65,7 +70,18 @@ impl RedirectUri {
             return Err(RedirectUriError::NotAUri);
         }
         let url = Url::parse(text).map_err(|_| RedirectUriError::NotAUri)?;
+        let authority = text.split_once("://").map_or("", |(_, rest)| {
+            rest.split(['/', '?']).next().unwrap_or_default()
+        });
+        let is_canonical = !url.has_host()
+            || url
+                .as_str()
+                .starts_with(&format!("{}://{authority}", url.scheme()));
+        if !is_canonical {
+            return Err(RedirectUriError::NotCanonical);
+        }
         let forbidden = text.contains(['#', '*', '\\'])
+            || authority.contains('@')
             || !url.username().is_empty()
             || url.password().is_some();
         if forbidden {
@@ -108,9 +124,11 @@ impl RedirectUri {
         &self.0
     }
 
-    /// Its host, for the sector identifier.
-    pub fn host(&self) -> Option<String> {
-        Url::parse(&self.0).ok()?.host_str().map(str::to_owned)
+    /// Its host, for the sector identifier. None where the host is nobody's: on loopback, or with a private-use scheme.
+    pub fn sector_host(&self) -> Option<String> {
+        let url = Url::parse(&self.0).ok()?;
+        let host = url.host_str().filter(|_| !is_loopback(&url));
+        host.map(str::to_owned)
     }
 }
 
@@ -170,6 +188,9 @@ mod tests {
             ("https://app.example.sg/#", RedirectUriError::ForbiddenPart),
             ("https://*.example.sg/", RedirectUriError::ForbiddenPart),
             ("https://a@example.sg/", RedirectUriError::ForbiddenPart),
+            ("https://@example.sg/", RedirectUriError::NotCanonical),
+            ("https://EXAMPLE.sg/", RedirectUriError::NotCanonical),
+            ("http://0x7f.1/", RedirectUriError::NotCanonical),
             (
                 "https://app.example.sg/?state=1",
                 RedirectUriError::ResponseParameter,

@@ -28,9 +28,20 @@ pub struct SectorIdentifier(String);
 impl SectorIdentifier {
     /// Reads a host name; anything but letters, digits, `.`, `-`, `:`, `[` and `]` is `None`.
     pub fn parse(text: &str) -> Option<Self> {
-        let allowed = |c: u8| c.is_ascii_alphanumeric() || b".-:[]".contains(&c);
+        let is_literal_ipv6 = text.starts_with('[') && text.ends_with(']');
+        let allowed = |c: u8| {
+            c.is_ascii_alphanumeric()
+                || b".-".contains(&c)
+                || (is_literal_ipv6 && b"[:]".contains(&c))
+        };
         let plausible = !text.is_empty() && text.len() <= 253 && text.bytes().all(allowed);
         plausible.then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// A sector of one client: for hosts that every native application has, such as `127.0.0.1`. No host name holds a
+    /// colon outside brackets, so it is no other sector.
+    pub fn of_client(client_id: &str) -> Self {
+        Self(format!("client:{client_id}"))
     }
 
     /// The host name.

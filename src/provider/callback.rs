@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::authorize::begin;
 use super::cookies;
 use super::error::{AuthorizeError, ErrorPage, PageFault, see_other};
-use super::incoming::{self, RequestId};
+use super::incoming::{self, ClientAddress, RequestId};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
 use crate::login::{Login, UpstreamAttempt};
@@ -111,6 +111,10 @@ async fn offer_fresh_start(
     client: &Client,
     return_to: &ReturnAddress,
 ) -> Result<HttpResponse, AuthorizeError> {
+    bridge
+        .throttle
+        .admit_login(ClientAddress::of(request), client.client_id())
+        .map_err(|_| AuthorizeError::page(PageFault::Throttled))?;
     let now = bridge.clock.now();
     let again = login.begin_again(UpstreamAttempt::generate(&mut randomness()), now);
     let begun = begin(bridge, client, &again, return_to, now).await?;

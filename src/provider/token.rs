@@ -50,15 +50,19 @@ async fn redeem(
 ) -> Result<TokenResponse, TokenError> {
     let now = bridge.clock.now();
     let form = incoming::form(request, payload).await?;
-    let credentials = client_auth::credentials(request, &form)?;
-    let presented = Presented::parse(&form)?;
+    let credentials = client_auth::credentials(request, &form)
+        .map_err(|error| counted(bridge, request, error, now))?;
+    bridge
+        .throttle
+        .admit_attempt(ClientAddress::of(request), &credentials.client_id, now)?;
     let client = known_client(bridge, request, &credentials, now).await?;
     let client = client
         .authenticate(&credentials)
         .map_err(|_| {
             tracing::info!(target: "sgid_bridge::audit", event = "token", outcome = "refused", client.id = credentials.client_id, request.id = RequestId::of(request), "a client did not prove who it is");
-            refused(bridge, request, &credentials)
+            refused(bridge, request, &credentials, now)
         })?;
+    let presented = Presented::parse(&form)?;
     let code = Bearer::<AuthorizationCode>::parse(presented.code).ok_or_else(invalid_grant)?;
     let found = bridge.store.find_code(&code, now).await?;
     let found = found.ok_or_else(invalid_grant)?;
@@ -158,18 +162,38 @@ async fn known_client(
     };
     client.ok_or_else(|| {
         let _ = credentials.compare_with_nothing();
-        refused(bridge, request, credentials)
+        refused(bridge, request, credentials, now)
     })
 }
 
 /// The same answer for an unknown client and a wrong secret.
-fn refused(bridge: &Bridge, request: &HttpRequest, credentials: &ClientCredentials) -> TokenError {
-    match bridge.throttle.record_failure(ClientAddress::of(request)) {
-        Ok(()) => TokenError::InvalidClient {
-            challenge: credentials.method == AuthenticationMethod::ClientSecretBasic,
-        },
-        Err(throttled) => throttled.into(),
+fn refused(
+    bridge: &Bridge,
+    request: &HttpRequest,
+    credentials: &ClientCredentials,
+    now: Timestamp,
+) -> TokenError {
+    let address = ClientAddress::of(request);
+    bridge
+        .throttle
+        .record_failure(address, &credentials.client_id, now);
+    TokenError::InvalidClient {
+        challenge: credentials.method == AuthenticationMethod::ClientSecretBasic,
     }
+}
+
+/// Credentials that cannot even be read count as a failure of nobody in particular.
+fn counted(
+    bridge: &Bridge,
+    request: &HttpRequest,
+    error: TokenError,
+    now: Timestamp,
+) -> TokenError {
+    if matches!(error, TokenError::InvalidClient { .. }) {
+        let address = ClientAddress::of(request);
+        bridge.throttle.record_failure(address, "", now);
+    }
+    error
 }
 
 /// One answer for a code that is unknown, expired, spent or another client's.

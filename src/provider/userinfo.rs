@@ -56,6 +56,11 @@ async fn bearer(
             "the access token must not be in the URL: send it in the Authorization header",
         ));
     }
+    if request.headers().get_all(AUTHORIZATION).count() > 1 {
+        return Err(BearerError::Malformed(
+            "the Authorization header occurs twice",
+        ));
+    }
     let in_header = request.headers().get(AUTHORIZATION);
     // A body counts only if it is a form (RFC 6750 section 2.2); with a token in the header it may be anything.
     let has_form = *request.method() == Method::POST

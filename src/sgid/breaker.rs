@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 const FAILURES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(15);
 
-/// Counts failures in a row. Recovers by itself: after the pause the next login is a trial.
+/// Counts failures in a row. Recovers by itself: after the pause logins go again, and the next failure pauses anew.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     failures: AtomicU32,

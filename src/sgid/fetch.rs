@@ -29,7 +29,7 @@ impl Http {
             .timeout(timeout)
             .pool_idle_timeout(Duration::from_mins(1));
         if let Some(pem) = ca_certificate {
-            builder = builder.tls_certs_merge([Certificate::from_pem(pem)?]);
+            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem)?);
         }
         Ok(Self(builder.build()?))
     }

@@ -17,6 +17,8 @@ use crate::oidc::json;
 
 /// How long a set is used without asking again.
 const FRESH: Duration = Duration::from_hours(1);
+/// How long a failure is everybody's answer while no key is known: callbacks do not queue up for the same silence.
+const SILENCE: Duration = Duration::from_secs(5);
 /// How long an unknown key must wait for the next question.
 const COOLDOWN: Duration = Duration::from_mins(1);
 const MAX_KEYS: usize = 32;
@@ -40,6 +42,7 @@ struct State {
     keys: Arc<Vec<VerificationKey>>,
     fetched_at: Option<Timestamp>,
     asked_at: Option<Timestamp>,
+    failed: Option<SgidError>,
 }
 
 impl Jwks {
@@ -57,6 +60,11 @@ impl Jwks {
         now: Timestamp,
     ) -> Result<Arc<Vec<VerificationKey>>, SgidError> {
         let mut state = self.state.lock().await;
+        if let (true, Some(failed)) = (state.keys.is_empty(), state.failed)
+            && state.asked_at.is_some_and(|at| now.since(at) < SILENCE)
+        {
+            return Err(failed);
+        }
         let is_fresh = state
             .fetched_at
             .is_some_and(|at| now.since(at) < FRESH && at <= now.after(FRESH));
@@ -91,10 +99,19 @@ impl Jwks {
 
     async fn ask(&self, http: &Http, now: Timestamp, state: &mut State) -> Result<(), SgidError> {
         state.asked_at = Some(now);
-        let answer = http.get(Step::Jwks, &self.uri, None).await?;
-        state.keys = Arc::new(usable_keys(&answer)?);
-        state.fetched_at = Some(now);
-        Ok(())
+        let answer = http.get(Step::Jwks, &self.uri, None).await;
+        match answer.and_then(|answer| usable_keys(&answer)) {
+            Ok(keys) => {
+                state.keys = Arc::new(keys);
+                state.fetched_at = Some(now);
+                state.failed = None;
+                Ok(())
+            }
+            Err(error) => {
+                state.failed = Some(error);
+                Err(error)
+            }
+        }
     }
 }
 
@@ -121,6 +138,11 @@ fn usable_keys(answer: &[u8]) -> Result<Vec<VerificationKey>, SgidError> {
     Ok(usable)
 }
 
+fn permits_verification(operations: &Value) -> bool {
+    let operations = operations.as_array();
+    operations.is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
+}
+
 /// RSA of at least 2048 bits, meant for signing. Anything else in the set is not ours to use.
 fn usable(key: Value) -> Option<VerificationKey> {
     let Value::Object(mut members) = key else {
@@ -131,6 +153,7 @@ fn usable(key: Value) -> Option<VerificationKey> {
     };
     let is_for_signing = text(&members, "kty").as_deref() == Some("RSA")
         && members.get("use").is_none_or(|purpose| purpose == "sig")
+        && members.get("key_ops").is_none_or(permits_verification)
         && members.get("alg").is_none_or(|alg| alg == "RS256")
         && !members.contains_key("d");
     let modulus = URL_SAFE_NO_PAD.decode(text(&members, "n")?).ok()?;

@@ -12,6 +12,7 @@ mod private_key;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use url::Url;
@@ -27,6 +28,9 @@ use crate::clock::Timestamp;
 use crate::config::{SecretText, Upstream};
 use crate::login::{Identity, UpstreamAttempt};
 
+/// How many people sgID is asked about at once.
+const MAX_CONVERSATIONS: usize = 250;
+
 /// One sgID client of ours.
 pub struct Sgid {
     issuer: String,
@@ -40,6 +44,9 @@ pub struct Sgid {
     jwks: Jwks,
     http: Http,
     breaker: Breaker,
+    /// For one conversation as a whole, which is three calls.
+    timeout: Duration,
+    lines: Semaphore,
     /// RSA is the dearest thing we do: no more of it at once than there are processors.
     decryptions: Semaphore,
 }
@@ -107,6 +114,8 @@ pub enum Absence {
     Timeout,
     /// Status 429 or 5xx.
     Status(u16),
+    /// More people came back at once than we talk to it about.
+    Busy,
     /// It failed so often just now that nobody is sent there for a moment.
     Breaker,
 }
@@ -176,6 +185,8 @@ impl Sgid {
             jwks: Jwks::new(upstream.jwks_uri.clone()),
             http,
             breaker: Breaker::default(),
+            timeout: upstream.timeout,
+            lines: Semaphore::new(MAX_CONVERSATIONS),
             decryptions: Semaphore::new(processors),
         })
     }
@@ -235,7 +246,17 @@ impl Sgid {
         wanted: &Wanted,
         now: Timestamp,
     ) -> Result<Identity, SgidError> {
-        let identity = self.converse(code, attempt, wanted, now).await;
+        let absent = |reason| SgidError::Unavailable {
+            step: Step::Token,
+            reason,
+        };
+        // Whoever waits for sgID must not use up what others need.
+        let Ok(_line) = self.lines.try_acquire() else {
+            return Err(absent(Absence::Busy));
+        };
+        let conversation = self.converse(code, attempt, wanted, now);
+        let identity = tokio::time::timeout(2 * self.timeout, conversation).await;
+        let identity = identity.unwrap_or(Err(absent(Absence::Timeout)));
         match &identity {
             Err(SgidError::Unavailable { .. }) => self.breaker.record_failure(now),
             Ok(_) | Err(SgidError::Untrusted { .. }) => self.breaker.record_success(),

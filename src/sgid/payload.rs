@@ -8,8 +8,15 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use josekit::jwe::{self, A128GCMKW, A128KW, A256GCMKW, A256KW, Dir, JweDecrypter};
+use hmac::{Hmac, KeyInit, Mac};
+use josekit::JoseError;
+use josekit::jwe::enc::aescbc_hmac::AescbcHmacJweEncryption;
+use josekit::jwe::enc::aesgcm::AesgcmJweEncryption;
+use josekit::jwe::{
+    A128GCMKW, A128KW, A256GCMKW, A256KW, Dir, JweContentEncryption, JweDecrypter, JweHeader,
+};
 use serde_json::{Map, Value};
+use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use super::private_key::PrivateKeys;
@@ -19,8 +26,8 @@ use crate::oidc::json;
 
 const MAX_FIELDS: usize = 64;
 const MAX_JWE_BYTES: usize = 128 * 1024;
-/// A 4096-bit RSA key in base64url.
-const MAX_ENCRYPTED_KEY_CHARACTERS: usize = 700;
+/// What a key of 2048 to 4096 bits encrypts to.
+const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
 type Fields = BTreeMap<String, String>;
 
@@ -73,10 +80,10 @@ impl Sealed {
         }
         let mut take = |name| members.remove(name).filter(|value| !value.is_null());
         let (key, data) = (take("key"), take("data"));
-        let (Some(key), Some(data)) = (key, data) else {
+        let Some(data) = data else {
             return Ok(None);
         };
-        let (Value::String(block_key), Value::Object(data)) = (key, data) else {
+        let Value::Object(data) = data else {
             return Err(Distrust::Member);
         };
         if data.len() > MAX_FIELDS {
@@ -94,7 +101,12 @@ impl Sealed {
                 _ => return Err(Distrust::Member),
             }
         }
-        Ok((!fields.is_empty()).then_some(Self { block_key, fields }))
+        match (key, fields.is_empty()) {
+            (_, true) => Ok(None),
+            (Some(Value::String(block_key)), false) => Ok(Some(Self { block_key, fields })),
+            // Fields without a key to open them are no data that may be passed over.
+            (_, false) => Err(Distrust::Member),
+        }
     }
 
     /// All or nothing: one field that does not open fails the login.
@@ -127,6 +139,15 @@ impl ContentEncryption {
         }
     }
 
+    fn library(self) -> &'static dyn JweContentEncryption {
+        match self {
+            Self::A128Gcm => &AesgcmJweEncryption::A128gcm,
+            Self::A256Gcm => &AesgcmJweEncryption::A256gcm,
+            Self::A128CbcHs256 => &AescbcHmacJweEncryption::A128cbcHs256,
+            Self::A256CbcHs512 => &AescbcHmacJweEncryption::A256cbcHs512,
+        }
+    }
+
     /// Bytes of key, initialisation vector and tag.
     const fn lengths(self) -> (usize, usize, usize) {
         match self {
@@ -139,61 +160,123 @@ impl ContentEncryption {
 }
 
 /// A compact JWE whose form is right and whose algorithms are allowed.
-#[derive(Debug)]
 struct CheckedJwe<'a> {
-    text: &'a str,
+    encoded_header: &'a str,
+    header: JweHeader,
     algorithm: String,
     kid: Option<String>,
     encryption: ContentEncryption,
-    encrypted_key_characters: usize,
+    encrypted_key: Vec<u8>,
+    iv: Vec<u8>,
+    ciphertext: Vec<u8>,
+    tag: Vec<u8>,
 }
 
 impl<'a> CheckedJwe<'a> {
     fn parse(text: &'a str) -> Result<Self, Distrust> {
         let parts: Vec<&str> = text.splitn(6, '.').collect();
-        let [header, encrypted_key, iv, _, tag] = parts.as_slice() else {
+        let [encoded_header, encrypted_key, iv, ciphertext, tag] = parts.as_slice() else {
             return Err(Distrust::Compact);
         };
-        if text.len() > MAX_JWE_BYTES || encrypted_key.len() > MAX_ENCRYPTED_KEY_CHARACTERS {
+        if text.len() > MAX_JWE_BYTES {
             return Err(Distrust::TooLarge);
         }
-        let header = URL_SAFE_NO_PAD
-            .decode(header)
-            .map_err(|_| Distrust::Compact)?;
-        let header = json::parse_object(&header).map_err(|_| Distrust::NotJson)?;
-        check_header_members(&header)?;
-        let member = |name| header.get(name).and_then(Value::as_str);
-        let algorithm = member("alg").ok_or(Distrust::Algorithm)?.to_owned();
+        let members =
+            json::parse_object(&decoded(encoded_header)?).map_err(|_| Distrust::NotJson)?;
+        check_header_members(&members)?;
+        let member = |name| members.get(name).and_then(Value::as_str).map(str::to_owned);
+        let algorithm = member("alg").ok_or(Distrust::Algorithm)?;
         let encryption = member("enc")
-            .and_then(ContentEncryption::parse)
+            .and_then(|name| ContentEncryption::parse(&name))
             .ok_or(Distrust::Algorithm)?;
-        let (_, iv_bytes, tag_bytes) = encryption.lengths();
-        if decoded_length(iv)? != iv_bytes || decoded_length(tag)? != tag_bytes {
-            return Err(Distrust::Compact);
-        }
-        let wraps_with_gcm = algorithm.ends_with("GCMKW");
-        check_key_wrapping(&header, wraps_with_gcm)?;
-        Ok(Self {
-            text,
-            algorithm,
-            kid: member("kid").map(str::to_owned),
+        check_key_wrapping(&members, algorithm.ends_with("GCMKW"))?;
+        let jwe = Self {
+            encoded_header,
+            kid: member("kid"),
+            header: JweHeader::from_map(members).map_err(|_| Distrust::Header)?,
             encryption,
-            encrypted_key_characters: encrypted_key.len(),
-        })
+            encrypted_key: decoded(encrypted_key)?,
+            iv: decoded(iv)?,
+            ciphertext: decoded(ciphertext)?,
+            tag: decoded(tag)?,
+            algorithm,
+        };
+        jwe.check_lengths()?;
+        Ok(jwe)
     }
 
+    /// The library checks none of these, and one of its key unwrappings cannot bear a short key.
+    fn check_lengths(&self) -> Result<(), Distrust> {
+        let (key, iv, tag) = self.encryption.lengths();
+        let wrapped = match self.algorithm.as_str() {
+            "dir" => 0..=0,
+            "A128KW" | "A256KW" => key + 8..=key + 8,
+            "A128GCMKW" | "A256GCMKW" => key..=key,
+            "RSA-OAEP" | "RSA-OAEP-256" => RSA_BYTES,
+            _ => return Err(Distrust::Algorithm),
+        };
+        let fits = wrapped.contains(&self.encrypted_key.len())
+            && self.iv.len() == iv
+            && self.tag.len() == tag;
+        fits.then_some(()).ok_or(Distrust::Compact)
+    }
+
+    /// Unwraps the content key, verifies the tag, and only then decrypts. The library would decrypt CBC before it
+    /// looks at the tag (RFC 7518 section 5.2.2.2), so its convenience is not taken.
     fn decrypt(&self, decrypter: &dyn JweDecrypter) -> Result<Zeroizing<Vec<u8>>, Distrust> {
-        jwe::deserialize_compact(self.text, decrypter)
-            .map(|(plaintext, _)| Zeroizing::new(plaintext))
-            .map_err(|_| Distrust::Decryption)
+        let failed = |_: JoseError| Distrust::Decryption;
+        let wrapped = (!self.encrypted_key.is_empty()).then_some(self.encrypted_key.as_slice());
+        let library = self.encryption.library();
+        let key = decrypter
+            .decrypt(wrapped, library, &self.header)
+            .map_err(failed)?;
+        let key = Zeroizing::new(key.into_owned());
+        let (key_bytes, _, _) = self.encryption.lengths();
+        if key.len() != key_bytes {
+            return Err(Distrust::Decryption);
+        }
+        self.verify_cbc_tag(&key)?;
+        let (iv, tag) = (Some(self.iv.as_slice()), Some(self.tag.as_slice()));
+        let associated_data = self.encoded_header.as_bytes();
+        let plaintext = library.decrypt(&key, iv, &self.ciphertext, associated_data, tag);
+        plaintext.map(Zeroizing::new).map_err(failed)
+    }
+
+    /// HMAC over header, vector and ciphertext, compared in constant time. GCM has its tag in the cipher itself.
+    fn verify_cbc_tag(&self, key: &[u8]) -> Result<(), Distrust> {
+        let bits = (8 * self.encoded_header.len() as u64).to_be_bytes();
+        let parts = [
+            self.encoded_header.as_bytes(),
+            &self.iv,
+            &self.ciphertext,
+            &bits,
+        ];
+        let (mac_key, _) = key.split_at(key.len() / 2);
+        let is_genuine = match self.encryption {
+            ContentEncryption::A128Gcm | ContentEncryption::A256Gcm => true,
+            ContentEncryption::A128CbcHs256 => {
+                hmac_fits::<Hmac<Sha256>>(mac_key, &parts, &self.tag)
+            }
+            ContentEncryption::A256CbcHs512 => {
+                hmac_fits::<Hmac<Sha512>>(mac_key, &parts, &self.tag)
+            }
+        };
+        is_genuine.then_some(()).ok_or(Distrust::Decryption)
     }
 }
 
-fn decoded_length(part: &str) -> Result<usize, Distrust> {
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .map(|bytes| bytes.len())
-        .map_err(|_| Distrust::Compact)
+fn hmac_fits<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]], left_half: &[u8]) -> bool {
+    let Ok(mut mac) = <M as KeyInit>::new_from_slice(key) else {
+        return false;
+    };
+    for part in parts {
+        mac.update(part);
+    }
+    mac.verify_truncated_left(left_half).is_ok()
+}
+
+fn decoded(part: &str) -> Result<Vec<u8>, Distrust> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Distrust::Compact)
 }
 
 /// Everything else, `zip` and `crit` above all, changes what the library would do.
@@ -209,7 +292,7 @@ fn check_header_members(header: &Map<String, Value>) -> Result<(), Distrust> {
 /// `iv` and `tag` in the header belong to AES-GCM key wrapping, with full lengths. RFC 7518 section 4.7.1.
 fn check_key_wrapping(header: &Map<String, Value>, wraps_with_gcm: bool) -> Result<(), Distrust> {
     let length = |name| match header.get(name).and_then(Value::as_str) {
-        Some(text) => decoded_length(text).map(Some),
+        Some(text) => decoded(text).map(|bytes| Some(bytes.len())),
         None => Ok(None),
     };
     let expected = if wraps_with_gcm {
@@ -279,7 +362,7 @@ impl BlockKey {
         let refused = |_| Distrust::BlockKey;
         let (key_bytes, _, _) = jwe.encryption.lengths();
         match (jwe.algorithm.as_str(), key.len()) {
-            ("dir", length) if length == key_bytes && jwe.encrypted_key_characters == 0 => {
+            ("dir", length) if length == key_bytes => {
                 Ok(Box::new(Dir.decrypter_from_bytes(key).map_err(refused)?))
             }
             ("A128GCMKW", 16) => Ok(Box::new(
@@ -343,6 +426,59 @@ mod tests {
             open_field(WRAPPED_128, &counting_key(32)),
             Err(Distrust::BlockKey)
         );
+    }
+
+    #[test]
+    fn a_cbc_tag_is_verified_before_anything_is_decrypted() {
+        let key = counting_key(32);
+        let mut header = JweHeader::new();
+        header.set_content_encryption("A128CBC-HS256");
+        let encrypter = Dir.encrypter_from_bytes(&*key.0).unwrap();
+        let jwe = josekit::jwe::serialize_compact(b"SAMPLE", &header, &encrypter).unwrap();
+        assert_eq!(open_field(&jwe, &key).unwrap(), "SAMPLE");
+        let parts: Vec<Vec<u8>> = jwe
+            .split('.')
+            .map(|part| URL_SAFE_NO_PAD.decode(part).unwrap())
+            .collect();
+        // The last block decides about padding, the tag about everything: whichever is spoilt, the answer is one.
+        for (part, byte) in [(2, 0), (3, 15), (4, 0), (4, 15)] {
+            let mut spoilt = parts.clone();
+            spoilt[part][byte] ^= 1;
+            let spoilt: Vec<String> = spoilt
+                .iter()
+                .map(|part| URL_SAFE_NO_PAD.encode(part))
+                .collect();
+            assert_eq!(
+                open_field(&spoilt.join("."), &key),
+                Err(Distrust::Decryption)
+            );
+        }
+        let checked = CheckedJwe::parse(&jwe).unwrap();
+        assert_eq!(checked.verify_cbc_tag(&key.0), Ok(()));
+        assert_eq!(checked.verify_cbc_tag(&[0; 32]), Err(Distrust::Decryption));
+    }
+
+    #[test]
+    fn a_wrapped_key_of_another_length_never_reaches_the_library() {
+        let (iv, tag) = (
+            URL_SAFE_NO_PAD.encode([0; 12]),
+            URL_SAFE_NO_PAD.encode([0; 16]),
+        );
+        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"A128KW","enc":"A128GCM"}"#);
+        for bytes in 0..40 {
+            let wrapped = URL_SAFE_NO_PAD.encode(vec![0; bytes]);
+            let jwe = format!("{header}.{wrapped}.{iv}.AAAA.{tag}");
+            let expected = if bytes == 24 {
+                Distrust::Decryption
+            } else {
+                Distrust::Compact
+            };
+            assert_eq!(
+                open_field(&jwe, &counting_key(16)),
+                Err(expected),
+                "{bytes}"
+            );
+        }
     }
 
     #[test]
@@ -456,6 +592,15 @@ mod tests {
                 .unwrap();
         assert_eq!(sealed.fields.keys().collect::<Vec<_>>(), ["myinfo.name"]);
         assert!(parse(r#"{"sub":"u=1"}"#).unwrap().is_none());
+        assert!(
+            parse(r#"{"sub":"u=1","data":{"myinfo.race":"x"}}"#)
+                .unwrap()
+                .is_none()
+        );
+        assert!(matches!(
+            parse(r#"{"sub":"u=1","data":{"myinfo.name":"x"}}"#),
+            Err(Distrust::Member)
+        ));
         assert!(
             parse(r#"{"sub":"u=1","key":null,"data":null}"#)
                 .unwrap()

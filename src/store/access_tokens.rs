@@ -15,7 +15,7 @@ const REVOKED: &[u8] = &[];
 pub enum Spending {
     /// This attempt spent it: tokens may be made.
     Spent,
-    /// Another attempt had spent it.
+    /// Another attempt had spent it, or its time is over.
     AlreadySpent,
 }
 
@@ -35,16 +35,18 @@ impl Store {
         let sealed = seal(&faces, access)?;
         let entered = on!(self, |pool| {
             sqlx::query(
-            "insert into access_token (id, code_id, expires_at, sealed) values ($1, $2, $3, $4) \
-             on conflict (code_id) do nothing"
-        )
-        .bind(faces.row.as_bytes())
-        .bind(code.as_bytes())
-        .bind(expires_at.seconds())
-        .bind(&sealed[..])
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected())
+                // Without the code's row there is nothing to spend, and the sweep keeps a token's row beside its code's.
+                "insert into access_token (id, code_id, expires_at, sealed) \
+             select $1, id, $3, $4 from authorization_code where id = $2 \
+             on conflict (code_id) do nothing",
+            )
+            .bind(faces.row.as_bytes())
+            .bind(code.as_bytes())
+            .bind(expires_at.seconds())
+            .bind(&sealed[..])
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected())
         })?;
         Ok(if entered == 1 {
             Spending::Spent

@@ -51,24 +51,33 @@ impl Store {
         Ok(added == 1)
     }
 
-    /// Replaces a client; `false` where there is none of that name.
+    /// Replaces what was found by what it became; `false` where somebody changed or removed it meanwhile.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn replace_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
-        let (metadata, secrets) = written(client)?;
-        let replaced = on!(self, |pool| {
-            sqlx::query(
-            "update client set metadata = $2, secrets = $3, changed_at = $4 where client_id = $1"
+    pub async fn replace_client(
+        &self,
+        found: &ClientRecord,
+        became: &ClientRecord,
+    ) -> Result<bool, StoreError> {
+        let (metadata, secrets) = written(became)?;
+        // Always later than before, so that two changes within a second do not pass for one.
+        let changed_at = became
+            .changed_at
+            .seconds()
+            .max(found.changed_at.seconds() + 1);
+        let replaced = on!(self, |pool| sqlx::query(
+            "update client set metadata = $2, secrets = $3, changed_at = $4 \
+             where client_id = $1 and changed_at = $5"
         )
-        .bind(client.metadata.client_id.as_str())
+        .bind(found.metadata.client_id.as_str())
         .bind(&metadata[..])
         .bind(&secrets[..])
-        .bind(client.changed_at.seconds())
+        .bind(changed_at)
+        .bind(found.changed_at.seconds())
         .execute(pool)
         .await
-        .map(|done| done.rows_affected())
-        })?;
+        .map(|done| done.rows_affected()))?;
         Ok(replaced == 1)
     }
 

@@ -110,7 +110,11 @@ fn open_postgres(database: &Database) -> Result<sqlx::PgPool, StoreError> {
     let is_local = options.get_socket().is_some()
         || matches!(options.get_host(), "localhost" | "127.0.0.1" | "::1")
         || options.get_host().starts_with('/');
-    if !url.contains("sslmode=") {
+    let says_how = url::Url::parse(url).is_ok_and(|url| {
+        url.query_pairs()
+            .any(|(name, _)| name == "sslmode" || name == "ssl-mode")
+    });
+    if !says_how {
         options = options.ssl_mode(if is_local {
             PgSslMode::Prefer
         } else {

@@ -122,17 +122,18 @@ impl Open {
         };
         let record = ClientRecord {
             metadata: change.over(metadata)?,
-            secrets: former.secrets,
+            secrets: former.secrets.clone(),
             changed_at: self.now,
         };
         self.admit(&record)?;
-        self.store.replace_client(&record).await?;
+        self.replace(&former, &record).await?;
         audit("client.updated", &record.metadata.client_id);
         report(change.json, &record, None)
     }
 
     async fn rotate_secret(&self, rotate: &RotateSecret) -> Result<(), CliError> {
-        let mut record = self.find(&rotate.client_id).await?;
+        let former = self.find(&rotate.client_id).await?;
+        let mut record = former.clone();
         if record.metadata.token_endpoint_auth_method == AuthenticationMethod::None {
             return Err(CliError::failed("a public client has no secret"));
         }
@@ -146,7 +147,7 @@ impl Open {
         let secret = Bearer::<ClientSecret>::generate(&mut randomness()).expose();
         record.secrets.push(hashed(&secret));
         record.changed_at = self.now;
-        self.store.replace_client(&record).await?;
+        self.replace(&former, &record).await?;
         audit("client.secret_rotated", &record.metadata.client_id);
         if !rotate.json {
             say(&format!(
@@ -235,6 +236,15 @@ impl Open {
         self.rules
             .admit_record(record, self.now)
             .map_err(|error| CliError::Usage(error.to_string()))
+    }
+
+    async fn replace(&self, former: &ClientRecord, record: &ClientRecord) -> Result<(), CliError> {
+        if self.store.replace_client(former, record).await? {
+            return Ok(());
+        }
+        Err(CliError::failed(
+            "somebody else changed this client at the same moment: look at it, then try again",
+        ))
     }
 
     fn is_configured(&self, id: &ClientId) -> bool {

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::{Cause, ErrorPage, PageFault, database_away, log, see_other};
 use crate::bridge::Bridge;
 use crate::oidc::error::{ErrorCode, OAuthError};
-use crate::oidc::parameters::Repeated;
+use crate::oidc::parameters::BadParameter;
 use crate::oidc::return_address::ReturnAddress;
 use crate::provider::incoming::{RequestId, UnreadableRequest};
 use crate::sgid::SgidError;
@@ -107,8 +107,8 @@ impl From<UnreadableRequest> for AuthorizeError {
     }
 }
 
-impl From<Repeated> for AuthorizeError {
-    fn from(error: Repeated) -> Self {
+impl From<BadParameter> for AuthorizeError {
+    fn from(error: BadParameter) -> Self {
         Self::page(PageFault::Unreadable(error.to_string(), 400))
     }
 }

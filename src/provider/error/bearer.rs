@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::{Cause, RETRY_SECONDS, database_away, log, write_oauth};
 use crate::oidc::error::{ErrorCode, OAuthError};
-use crate::oidc::parameters::Repeated;
+use crate::oidc::parameters::BadParameter;
 use crate::provider::incoming::{RequestId, UnreadableRequest};
 use crate::store::StoreError;
 
@@ -85,9 +85,9 @@ impl From<UnreadableRequest> for BearerError {
     }
 }
 
-impl From<Repeated> for BearerError {
-    fn from(_: Repeated) -> Self {
-        Self::Malformed("access_token occurs more than once")
+impl From<BadParameter> for BearerError {
+    fn from(_: BadParameter) -> Self {
+        Self::Malformed("access_token occurs more than once, or is not UTF-8")
     }
 }
 

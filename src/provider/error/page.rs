@@ -4,8 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 
-use super::RETRY_SECONDS;
+use super::{RETRY_SECONDS, write_oauth};
 use crate::oidc::client::NoReturnAddress;
+use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::issuer::Issuer;
 use crate::pages::{Action, Message};
 use crate::provider::paths::Path;
@@ -89,6 +90,23 @@ impl PageFault {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         }
+    }
+
+    /// The same for a program: JSON by RFC 6749 section 5.2.
+    pub fn respond_as_json(&self) -> HttpResponse {
+        let status = self.status();
+        let code = match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                ErrorCode::TemporarilyUnavailable
+            }
+            status if status.is_server_error() => ErrorCode::ServerError,
+            _ => ErrorCode::InvalidRequest,
+        };
+        let mut response = HttpResponse::build(status);
+        if code == ErrorCode::TemporarilyUnavailable {
+            response.insert_header((RETRY_AFTER, RETRY_SECONDS));
+        }
+        write_oauth(response, &OAuthError::new(code, self.to_string()))
     }
 
     fn words(&self) -> Words<'static> {

@@ -6,9 +6,8 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::{Cause, RETRY_SECONDS, database_away, log, write_oauth};
 use crate::bridge::Throttled;
-use crate::oidc::client::InvalidClient;
 use crate::oidc::error::{ErrorCode, OAuthError};
-use crate::oidc::parameters::Repeated;
+use crate::oidc::parameters::BadParameter;
 use crate::provider::incoming::{RequestId, UnreadableRequest};
 use crate::store::StoreError;
 use crate::tokens::MintError;
@@ -102,20 +101,14 @@ fn invalid_client(challenge: bool, reference: &str) -> HttpResponse {
     write_oauth(response, &error)
 }
 
-impl From<InvalidClient> for TokenError {
-    fn from(_: InvalidClient) -> Self {
-        Self::InvalidClient { challenge: false }
-    }
-}
-
 impl From<OAuthError> for TokenError {
     fn from(error: OAuthError) -> Self {
         Self::OAuth(error)
     }
 }
 
-impl From<Repeated> for TokenError {
-    fn from(error: Repeated) -> Self {
+impl From<BadParameter> for TokenError {
+    fn from(error: BadParameter) -> Self {
         Self::OAuth(error.into())
     }
 }

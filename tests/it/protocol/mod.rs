@@ -21,4 +21,21 @@ macro_rules! on_both_engines {
     };
 }
 
+mod audience;
+mod authorize;
+mod callback;
+mod client_auth;
+mod cookies;
+mod discovery;
+mod http;
+mod late;
+mod limits;
 mod login;
+mod pkce;
+mod redirect_uri;
+mod replay;
+mod rotation;
+mod scopes;
+mod token;
+mod userinfo;
+mod withdrawn;

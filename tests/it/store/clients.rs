@@ -65,15 +65,18 @@ async fn a_client_is_replaced_whole_and_no_other(place: &Place) {
     let store = place.store().await;
     let other = client("other");
     store.add_client(&other).await.unwrap();
-    let mut changed = client("app");
-    assert!(!store.replace_client(&changed).await.unwrap());
-    store.add_client(&changed).await.unwrap();
+    let found = client("app");
+    let mut changed = found.clone();
+    assert!(!store.replace_client(&found, &changed).await.unwrap());
+    store.add_client(&found).await.unwrap();
 
     changed.metadata.enabled = false;
     changed.metadata.client_name = None;
     changed.secrets = vec![secret("fresh", None)];
     changed.changed_at = NOW.after(A_MINUTE);
-    assert!(store.replace_client(&changed).await.unwrap());
+    assert!(store.replace_client(&found, &changed).await.unwrap());
+    // Whoever had found it as it was before comes too late, within the same second too.
+    assert!(!store.replace_client(&found, &found).await.unwrap());
     assert_same(&find(&store, "app").await.unwrap(), &changed);
     assert_same(&find(&store, "other").await.unwrap(), &other);
 }

@@ -29,7 +29,8 @@ pub(crate) struct App {
     pub(crate) id: &'static str,
     /// Its registered redirect URI.
     pub(crate) redirect_uri: &'static str,
-    method: &'static str,
+    /// Its registered client authentication method.
+    pub(crate) method: &'static str,
 }
 
 /// Authenticates with HTTP Basic; may have everything.
@@ -224,7 +225,8 @@ impl Tokens {
     }
 }
 
-fn authorize_url(bridge: &TestBridge, parameters: &[(String, String)]) -> String {
+/// The URL of an authorization request with exactly these parameters.
+pub(crate) fn authorize_url(bridge: &TestBridge, parameters: &[(String, String)]) -> String {
     let mut url = url::Url::parse(&bridge.url("/authorize")).unwrap();
     url.query_pairs_mut().extend_pairs(parameters);
     url.into()

@@ -1,10 +1,10 @@
 //! A whole bridge in this process: real HTTP, a real database, a clock in hand, and a simulated sgID behind it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use sgid_bridge::bridge::{Bridge, open_store};
 use sgid_bridge::clock::{Clock, Timestamp};
 use sgid_bridge::config::Config;
@@ -60,7 +60,10 @@ pub(crate) struct Plan {
     engine: Engine,
     clients: String,
     settings: String,
+    server_settings: String,
     issuer_path: String,
+    has_https_issuer: bool,
+    algorithms: String,
     upstream_settings: String,
     key_at_sgid: Option<String>,
     second_upstream: Option<SecondUpstream>,
@@ -74,6 +77,16 @@ struct SecondUpstream {
     public_key: String,
 }
 
+/// The origin of [`Plan::https_issuer`]. Nothing listens there: requests go to the listener behind it.
+pub(crate) const HTTPS_ORIGIN: &str = "https://login.example.sg";
+
+/// The metrics of this process, of all its bridges together.
+static METRICS: LazyLock<PrometheusHandle> =
+    LazyLock::new(|| PrometheusBuilder::new().install_recorder().unwrap());
+
+/// Our key pair at the simulated sgID: one for all tests, for making one takes its time.
+static OUR_KEY: LazyLock<(String, String)> = LazyLock::new(generate_client_key);
+
 impl Plan {
     /// A bridge on this engine with [`CLIENTS`].
     pub(crate) fn on(engine: Engine) -> Self {
@@ -81,7 +94,10 @@ impl Plan {
             engine,
             clients: CLIENTS.to_owned(),
             settings: String::new(),
+            server_settings: String::new(),
             issuer_path: String::new(),
+            has_https_issuer: false,
+            algorithms: r#"["RS256", "ES256"]"#.to_owned(),
             upstream_settings: String::new(),
             key_at_sgid: None,
             second_upstream: None,
@@ -97,6 +113,12 @@ impl Plan {
     /// More sections, such as `[lifetimes]`. `[server]`, `[database]`, `[keys]` and `[upstreams.sgid]` are taken.
     pub(crate) fn settings(mut self, toml: &str) -> Self {
         toml.clone_into(&mut self.settings);
+        self
+    }
+
+    /// Lines of `[server]`, such as `trusted_proxies = ["127.0.0.1/32"]`.
+    pub(crate) fn server_settings(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.server_settings);
         self
     }
 
@@ -134,6 +156,18 @@ impl Plan {
         self
     }
 
+    /// An issuer below [`HTTPS_ORIGIN`], as behind a proxy that ends TLS. A walk ends at our own callback then.
+    pub(crate) fn https_issuer(mut self) -> Self {
+        self.has_https_issuer = true;
+        self
+    }
+
+    /// Other `signing_algorithms`; RSA keys take their time.
+    pub(crate) fn algorithms(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.algorithms);
+        self
+    }
+
     /// Starts everything.
     pub(crate) async fn start(self) -> TestBridge {
         // One TLS library for the process; a second call finds it done.
@@ -151,9 +185,14 @@ impl Plan {
             }
         };
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let issuer = format!("http://{address}{}", self.issuer_path);
+        let base = format!("http://{address}{}", self.issuer_path);
+        let issuer = if self.has_https_issuer {
+            format!("{HTTPS_ORIGIN}{}", self.issuer_path)
+        } else {
+            base.clone()
+        };
         let clock = Clock::standing_at(START);
-        let (private_key, public_key) = generate_client_key();
+        let (private_key, public_key) = OUR_KEY.clone();
         let second = self.second_upstream.as_ref();
         let registered = |client_id: &str, callback: &str, key: &str| SimulatedClient {
             client_id: client_id.to_owned(),
@@ -176,26 +215,27 @@ impl Plan {
             .unwrap_or_default();
         let text = format!(
             "issuer = \"{issuer}\"\n\
-             [server]\nlisten = \"{address}\"\nmanagement_listen = \"127.0.0.1:0\"\n\
+             [server]\nlisten = \"{address}\"\nmanagement_listen = \"127.0.0.1:0\"\n{server}\n\
              [database]\nurl = \"{url}\"\n\
              [keys]\nmaster_key = \"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eH-8\"\n\
-             signing_algorithms = [\"RS256\", \"ES256\", \"PS256\", \"EdDSA\"]\n\
+             signing_algorithms = {algorithms}\n\
              [upstreams.sgid]\nissuer = \"{upstream}\"\nclient_id = \"TESTS\"\n\
              client_secret = \"{UPSTREAM_SECRET}\"\nprivate_keys = ['''{private_key}''']\n{more}\n\
-             {second}{settings}\n{clients}\n",
+             {second}{settings}\n",
+            server = self.server_settings,
+            algorithms = self.algorithms,
             upstream = sgid.issuer(),
             more = self.upstream_settings,
             settings = self.settings,
-            clients = self.clients,
         );
-        let config =
-            Config::from_toml(&text, folder.path()).unwrap_or_else(|error| panic!("{error}"));
+        let config = read(&format!("{text}{}", self.clients), &folder);
         let store = open_store(&config).await.unwrap();
         store.migrate().await.unwrap();
         let bridge = Arc::new(Bridge::open(&config, store, clock.clone()).await.unwrap());
         let running = serve(&bridge, &config);
         TestBridge {
             issuer,
+            base,
             clock,
             database_url: url,
             bridge,
@@ -204,10 +244,16 @@ impl Plan {
             private_key,
             running: Some(running),
             simulator: Some(sgid),
+            text,
+            clients: self.clients,
             _database: database,
-            _folder: folder,
+            folder,
         }
     }
+}
+
+fn read(text: &str, folder: &TempDir) -> Config {
+    Config::from_toml(text, folder.path()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 impl SecondUpstream {
@@ -238,14 +284,21 @@ async fn start_simulator(clients: Vec<SimulatedClient>, clock: &Clock) -> simula
 }
 
 fn serve(bridge: &Arc<Bridge>, config: &Config) -> http::Running {
-    let metrics = PrometheusBuilder::new().build_recorder().handle();
-    http::start(bridge, &config.server, config.limits.connections, metrics).unwrap()
+    http::start(
+        bridge,
+        &config.server,
+        config.limits.connections,
+        METRICS.clone(),
+    )
+    .unwrap()
 }
 
 /// A running bridge. Dropping it stops it.
 pub(crate) struct TestBridge {
     /// As relying parties see it.
     pub(crate) issuer: String,
+    /// Where its listener is reached, with the issuer's path.
+    pub(crate) base: String,
     /// The hand on its clock, and on that of the simulated sgID.
     pub(crate) clock: Clock,
     /// For looking into the tables.
@@ -260,14 +313,44 @@ pub(crate) struct TestBridge {
     pub(crate) private_key: String,
     running: Option<http::Running>,
     simulator: Option<simulator::Running>,
+    /// The configuration without its clients.
+    text: String,
+    clients: String,
     _database: Option<Database>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl TestBridge {
     /// The URL of a path below the issuer.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.issuer)
+        format!("{}{path}", self.base)
+    }
+
+    /// The whole configuration with these clients.
+    pub(crate) fn text_with(&self, clients: &str) -> String {
+        format!("{}{clients}", self.text)
+    }
+
+    /// Replaces the clients of the configuration, as a reload does.
+    pub(crate) fn change_clients(&self, toml: &str) {
+        let config = read(&self.text_with(toml), &self.folder);
+        self.bridge.reload(&config).unwrap();
+    }
+
+    /// A second instance on the same database, at another address.
+    pub(crate) async fn replica(&self) -> Replica {
+        let mut config = read(&self.text_with(&self.clients), &self.folder);
+        config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let store = open_store(&config).await.unwrap();
+        let opened = Bridge::open(&config, store, self.clock.clone()).await;
+        let bridge = Arc::new(opened.unwrap());
+        let running = serve(&bridge, &config);
+        let base = format!("http://{}", running.address());
+        Replica {
+            base,
+            bridge,
+            _running: running,
+        }
     }
 
     /// The management listener.
@@ -298,4 +381,13 @@ impl TestBridge {
         }
         self.bridge.store.close().await;
     }
+}
+
+/// Another instance of a [`TestBridge`].
+pub(crate) struct Replica {
+    /// Where its listener is reached.
+    pub(crate) base: String,
+    /// The instance from inside.
+    pub(crate) bridge: Arc<Bridge>,
+    _running: http::Running,
 }

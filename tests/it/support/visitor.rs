@@ -2,6 +2,7 @@
 //! stop, change or repeat any of them.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, redirect};
@@ -39,6 +40,17 @@ impl Answer {
     }
 }
 
+/// Made once, for it reads the system's certificates. It keeps no connection: each test has a runtime of its own.
+static HTTP: LazyLock<Client> = LazyLock::new(|| {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .build()
+        .unwrap()
+});
+
 /// A browser without pages: cookies (which know no ports), GET and form POST.
 pub(crate) struct Visitor {
     http: Client,
@@ -49,14 +61,8 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// A browser without cookies.
     pub(crate) fn new() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .unwrap();
         Self {
-            http,
+            http: HTTP.clone(),
             cookies: BTreeMap::new(),
         }
     }
@@ -121,6 +127,12 @@ impl Visitor {
             }
         }
         panic!("redirected in circles: {url}");
+    }
+
+    /// Goes to sgID and back, up to the address of our callback, which is not visited.
+    pub(crate) async fn up_to_callback(&mut self, url: &str) -> String {
+        let begun = self.get(url).await;
+        self.get(begun.location()).await.location().to_owned()
     }
 
     fn keep(&mut self, cookie: &str) {
@@ -192,6 +204,11 @@ impl Returned {
     /// A parameter of the response.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str)
+    }
+
+    /// The names of all parameters, in alphabetical order.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.parameters.keys().map(String::as_str).collect()
     }
 
     /// The authorization code.

@@ -1,0 +1,78 @@
+//! Who comes back from sgID too late. Security requirements CB-1, CB-4, AV-2.
+
+use std::time::Duration;
+
+use crate::support::app::{PORTAL, STATE};
+use crate::support::bridge::{Engine, Plan};
+use crate::support::visitor::{Answer, Visitor};
+
+on_both_engines!(
+    who_comes_back_too_late_starts_again_with_one_click,
+    |engine| {
+        let bridge = Plan::on(engine).start().await;
+        let mut visitor = Visitor::new();
+        let callback = visitor
+            .up_to_callback(&PORTAL.authorization_url(&bridge, "openid profile"))
+            .await;
+        bridge.advance(Duration::from_mins(10));
+        let page = visitor.get(&callback).await;
+        assert_eq!((page.status, page.header("location")), (400, None));
+        assert_eq!(
+            bridge.sgid.requests().token,
+            0,
+            "the late code is not redeemed"
+        );
+        let link = start_again(&page);
+        let returned = visitor.walk(&link).await.returned();
+        assert_eq!(
+            returned.get("state"),
+            Some(STATE),
+            "the relying party sees its own request answered"
+        );
+        let tokens = PORTAL.redeem(&bridge, returned.code()).await;
+        assert_eq!(tokens.status, 200, "{}", tokens.body);
+        // The late callback itself is dead.
+        assert_eq!(visitor.get(&callback).await.status, 400);
+    }
+);
+
+fn start_again(page: &Answer) -> String {
+    let (before, _) = page
+        .body
+        .split_once("Start again")
+        .unwrap_or_else(|| panic!("{}", page.body));
+    let (_, href) = before.rsplit_once("href=\"").unwrap();
+    let link = href.split('"').next().unwrap();
+    link.replace("&amp;", "&").replace("&#38;", "&")
+}
+
+#[tokio::test]
+async fn the_fresh_start_belongs_to_the_same_browser_only() {
+    let bridge = Plan::on(Engine::Sqlite).start().await;
+    let mut visitor = Visitor::new();
+    let callback = visitor
+        .up_to_callback(&PORTAL.authorization_url(&bridge, "openid"))
+        .await;
+    bridge.advance(Duration::from_mins(10));
+    let stranger = Visitor::new().get(&callback).await;
+    assert!(!stranger.body.contains("Start again"), "{}", stranger.body);
+    let link = start_again(&visitor.get(&callback).await);
+    let page = Visitor::new().walk(&link).await.page();
+    assert_eq!(page.status, 400);
+}
+
+#[tokio::test]
+async fn a_login_of_long_ago_is_gone() {
+    let bridge = Plan::on(Engine::Sqlite).start().await;
+    let mut visitor = Visitor::new();
+    let callback = visitor
+        .up_to_callback(&PORTAL.authorization_url(&bridge, "openid"))
+        .await;
+    bridge.advance(Duration::from_mins(20));
+    bridge.bridge.sweep().await.unwrap();
+    assert_eq!(bridge.bridge.store.count_logins().await.unwrap(), 0);
+    let page = visitor.get(&callback).await;
+    assert_eq!((page.status, page.header("location")), (400, None));
+    assert!(page.body.contains("Go back to the app"), "{}", page.body);
+    assert_eq!(bridge.sgid.requests().token, 0);
+}
