@@ -1,6 +1,7 @@
 //! Where people sign in: the sgID clients of the configuration.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
@@ -87,34 +88,20 @@ impl Finisher<'_> {
             userinfo_endpoint,
             jwks_uri,
         ] = endpoints.map(|(_, url)| url);
+        // Everything that is missing is told at once, so nothing returns before the end.
         let client_secret = self.secret(
             &at("client_secret"),
             settings.client_secret,
             settings.client_secret_file,
-        )?;
-        let Some(client_secret) = client_secret else {
-            return self.report(
+        );
+        if matches!(client_secret, Some(None)) {
+            self.report::<()>(
                 &["upstreams", name],
                 "`client_secret_file` is missing: sgID's developer portal shows the secret once",
             );
-        };
-        let mut private_keys = Vec::new();
-        for (index, pem) in settings.private_keys.into_iter().enumerate() {
-            private_keys.push(PrivateKeyText {
-                origin: format!("upstreams.{name}.private_keys[{index}]"),
-                pem: SecretText::new(pem),
-            });
         }
-        for file in settings.private_key_files {
-            let pem = self.read_file(&at("private_key_files"), &file)?;
-            private_keys.push(PrivateKeyText {
-                origin: file.display().to_string(),
-                pem: SecretText::new(pem),
-            });
-        }
-        if private_keys.is_empty() {
-            return self.report(&["upstreams", name], "`private_key_files` is missing: name the private key that sgID's developer portal gave you");
-        }
+        let private_keys =
+            self.private_keys(name, settings.private_keys, &settings.private_key_files);
         let timeout = settings
             .timeout
             .map_or(Duration::from_secs(10), |span| span.0);
@@ -135,11 +122,41 @@ impl Finisher<'_> {
             userinfo_endpoint: userinfo_endpoint?,
             jwks_uri: jwks_uri?,
             client_id: settings.client_id,
-            client_secret,
+            client_secret: client_secret.flatten()?,
             private_keys,
             own_callback: settings.own_callback,
             timeout,
             ca_certificate,
         })
+    }
+
+    fn private_keys(
+        &mut self,
+        name: &str,
+        inline: Vec<String>,
+        files: &[PathBuf],
+    ) -> Vec<PrivateKeyText> {
+        if inline.is_empty() && files.is_empty() {
+            self.report::<()>(
+                &["upstreams", name],
+                "`private_key_files` is missing: name the private key that sgID's developer portal gave you",
+            );
+        }
+        let mut keys = Vec::new();
+        for (index, pem) in inline.into_iter().enumerate() {
+            keys.push(PrivateKeyText {
+                origin: format!("upstreams.{name}.private_keys[{index}]"),
+                pem: SecretText::new(pem),
+            });
+        }
+        for file in files {
+            if let Some(pem) = self.read_file(&["upstreams", name, "private_key_files"], file) {
+                keys.push(PrivateKeyText {
+                    origin: file.display().to_string(),
+                    pem: SecretText::new(pem),
+                });
+            }
+        }
+        keys
     }
 }

@@ -177,7 +177,7 @@ mod tests {
             pkcs8.replace('\n', " "),
             pkcs1.replace('\n', "\\n"),
             format!("\n\n  {pkcs8}\n\n"),
-            pkcs8.lines().map(|line| format!("  {line}\n")).collect(),
+            pkcs8.replace('\n', "\n  "),
         ] {
             assert_eq!(PrivateKey::parse(&form).unwrap().kid, kid, "{form}");
         }

@@ -3,6 +3,8 @@
 // Says to Clippy that helpers are tests too: they may unwrap.
 #![cfg(test)]
 
+mod commands;
+mod end_to_end;
 mod privacy;
 mod protocol;
 mod store;

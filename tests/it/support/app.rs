@@ -125,7 +125,7 @@ impl App {
         match self.method {
             "client_secret_basic" => headers.push(("authorization", basic.as_str())),
             "client_secret_post" => {
-                form.extend([("client_id", self.id), ("client_secret", CLIENT_SECRET)])
+                form.extend([("client_id", self.id), ("client_secret", CLIENT_SECRET)]);
             }
             _ => form.push(("client_id", self.id)),
         }

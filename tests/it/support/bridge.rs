@@ -241,7 +241,6 @@ impl Plan {
             bridge,
             config,
             sgid: sgid.control(),
-            private_key,
             running: Some(running),
             simulator: Some(sgid),
             text,
@@ -309,8 +308,6 @@ pub(crate) struct TestBridge {
     pub(crate) config: Config,
     /// The hand on the simulated sgID. It answers at once as the persona `citizen`.
     pub(crate) sgid: Control,
-    /// The PEM text of our private key at the simulated sgID.
-    pub(crate) private_key: String,
     running: Option<http::Running>,
     simulator: Option<simulator::Running>,
     /// The configuration without its clients.
@@ -369,17 +366,6 @@ impl TestBridge {
         if let Some(simulator) = self.simulator.take() {
             simulator.stop().await;
         }
-    }
-
-    /// Stops serving, gracefully.
-    pub(crate) async fn stop(mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop().await;
-        }
-        if let Some(simulator) = self.simulator.take() {
-            simulator.stop().await;
-        }
-        self.bridge.store.close().await;
     }
 }
 

@@ -3,7 +3,11 @@
 pub(crate) mod app;
 pub(crate) mod bridge;
 pub(crate) mod browser;
+pub(crate) mod demo;
+pub(crate) mod deployment;
+pub(crate) mod gate;
 pub(crate) mod mockpass;
+pub(crate) mod party;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod relying_party;
