@@ -218,6 +218,7 @@ impl Served {
             .args(["serve", "--migrate", "--config"])
             .arg(file)
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()?;
         let served = Self(child);
         for _ in 0..100 {
