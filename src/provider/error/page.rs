@@ -230,3 +230,29 @@ impl ErrorPage<'_> {
             .body(self.render())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::MessageBody;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_program_is_refused_in_json_with_the_status_of_the_page() {
+        for (fault, code, may_retry) in [
+            (PageFault::Throttled, "temporarily_unavailable", true),
+            (PageFault::Overloaded, "temporarily_unavailable", true),
+            (PageFault::HeadTooLarge, "invalid_request", false),
+            (PageFault::Fault, "server_error", false),
+        ] {
+            let response = fault.respond_as_json();
+            assert_eq!(response.status(), fault.status());
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), may_retry);
+            let body = response.into_body().try_into_bytes().unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["error"], code);
+            assert!(body["error_description"].is_string());
+        }
+    }
+}
