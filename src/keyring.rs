@@ -238,13 +238,13 @@ impl SigningKey {
         self.revoked_at
     }
 
-    /// A compact JWS with `typ` `JWT` over the claims. RFC 7515 section 3.1.
+    /// A compact JWS with this `typ` over the claims. RFC 7515 section 3.1.
     ///
     /// # Errors
     /// [`KeyringError::Cryptography`].
-    pub fn sign(&self, claims: &[u8]) -> Result<String, KeyringError> {
+    pub fn sign(&self, typ: &str, claims: &[u8]) -> Result<String, KeyringError> {
         let mut header = JwsHeader::new();
-        header.set_token_type("JWT");
+        header.set_token_type(typ);
         header.set_key_id(self.kid.as_str());
         Ok(jws::serialize_compact(claims, &header, &*self.signer)?)
     }
@@ -364,6 +364,13 @@ impl Keyring {
             .map(|key| &key.public)
             .collect();
         json!({ "keys": keys })
+    }
+
+    /// The public keys of everything that may have been signed and was not withdrawn, retired ones included that are
+    /// still known: for recognising a token of our own that is brought back. RP-Initiated Logout 1.0 section 4.
+    pub fn recognised(&self) -> Value {
+        let keys = self.keys.iter().filter(|key| key.revoked_at.is_none());
+        json!({ "keys": keys.map(|key| &key.public).collect::<Vec<_>>() })
     }
 
     /// The keys that should exist and do not, at most one for each algorithm; ask again once they are stored.
@@ -539,7 +546,7 @@ mod tests {
             .unwrap();
             let ring = Keyring::assemble(&[record], schedule(), None).unwrap();
             let key = ring.signer(algorithm, now).unwrap();
-            let token = key.sign(br#"{"sub":"x"}"#).unwrap();
+            let token = key.sign("JWT", br#"{"sub":"x"}"#).unwrap();
             let header = josekit::jwt::decode_header(&token).unwrap();
             assert_eq!(header.claim("alg"), Some(&json!(algorithm.as_str())));
             assert_eq!(header.claim("kid"), Some(&json!(key.kid().as_str())));

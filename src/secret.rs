@@ -11,7 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use rand::CryptoRng;
-use sha2::Sha256;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The randomness of the operating system, reseeded per thread.
@@ -51,6 +53,18 @@ bearer_kinds! {
     AccessToken = "at_";
     /// A client secret that we generated. RFC 6749 section 2.3.1.
     ClientSecret = "cs_";
+    /// The cookie value that opens the session of one browser.
+    SessionCookie = "sc_";
+    /// What a pushed authorization request is found by; the end of its `request_uri`. RFC 9126 section 2.2.
+    PushedRequest = "pr_";
+    /// The part of a refresh token that stays the same while the token is rotated. RFC 6749 section 1.5.
+    RefreshFamily = "rt_";
+    /// The part of a refresh token that is another one each time.
+    RefreshTurn = "rn_";
+    /// What a client changes its own registration with. RFC 7592 section 3.
+    RegistrationToken = "ra_";
+    /// What somebody must hold to register a client. RFC 7591 section 1.2.
+    InitialAccessToken = "ia_";
 }
 
 const BEARER_BYTES: usize = 32;
@@ -95,6 +109,58 @@ impl<K: BearerKind> Bearer<K> {
     pub fn expose(&self) -> String {
         format!("{}{}", K::PREFIX, URL_SAFE_NO_PAD.encode(self.bytes))
     }
+
+    /// What the database may keep to know the value again: of 256 random bits, a plain hash tells nothing.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hash = Sha256::new_with_prefix(K::PREFIX);
+        hash.update(self.bytes);
+        Fingerprint(hash.finalize().into())
+    }
+
+    /// A value that only the bearer can name, and that says nothing of the value itself: for a form of ours that must
+    /// not be sent by somebody else's page.
+    pub fn confirmation(&self) -> Fingerprint {
+        let mut hash = Sha256::new_with_prefix("sgid-bridge/confirmation/");
+        hash.update(K::PREFIX);
+        hash.update(self.bytes);
+        Fingerprint(hash.finalize().into())
+    }
+}
+
+impl<K> Clone for Bearer<K> {
+    fn clone(&self) -> Self {
+        Self {
+            bytes: self.bytes,
+            kind: PhantomData,
+        }
+    }
+}
+
+/// A hash of a bearer value.
+#[derive(Clone, Copy)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The bytes, for the store.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The hash in base64url.
+    pub fn to_text(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// Whether the text is this hash, in constant time.
+    pub fn is(&self, text: &str) -> bool {
+        self.to_text().as_bytes().ct_eq(text.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint[redacted]")
+    }
 }
 
 impl<K: BearerKind> fmt::Debug for Bearer<K> {
@@ -103,11 +169,59 @@ impl<K: BearerKind> fmt::Debug for Bearer<K> {
     }
 }
 
+/// A refresh token: what finds and opens its row, and what shows that it is the latest. RFC 6749 section 1.5.
+#[derive(Debug)]
+pub struct RefreshToken {
+    /// The same for all tokens that follow one another.
+    pub family: Bearer<RefreshFamily>,
+    /// Another one each time.
+    pub turn: Bearer<RefreshTurn>,
+}
+
+impl RefreshToken {
+    /// The first token of a family.
+    pub fn generate(randomness: &mut impl CryptoRng) -> Self {
+        Self {
+            family: Bearer::generate(randomness),
+            turn: Bearer::generate(randomness),
+        }
+    }
+
+    /// Reads a token. Any other form, length or spelling is `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (family, turn) = text.split_once('.')?;
+        Some(Self {
+            family: Bearer::parse(family)?,
+            turn: Bearer::parse(turn)?,
+        })
+    }
+
+    /// The token that takes this one's place.
+    #[must_use]
+    pub fn next(&self, randomness: &mut impl CryptoRng) -> Self {
+        Self {
+            family: self.family.clone(),
+            turn: Bearer::generate(randomness),
+        }
+    }
+
+    /// The token itself, to be handed to its owner and to nobody else.
+    pub fn expose(&self) -> String {
+        format!("{}.{}", self.family.expose(), self.turn.expose())
+    }
+}
+
 /// Where a row is found: derived from a bearer value, and of no use without it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct RowId([u8; 32]);
 
 impl RowId {
+    /// Reads a primary key; any other length is `None`.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     /// The bytes of the primary key.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -1,18 +1,27 @@
-//! Mints ID tokens from a redeemed grant.
+//! Mints tokens: ID tokens from a redeemed grant, userinfo that is signed, logout tokens; encrypted where the client
+//! wants it.
 //! Never knows: HTTP, SQL.
-//! Standards: OpenID Connect Core 1.0 sections 2 and 3.1.3.6; RFC 7515.
+//! Standards: OpenID Connect Core 1.0 sections 2, 3.1.3.6 and 5.3.2; Back-Channel Logout 1.0 section 2.4; RFC 7515;
+//! RFC 7516.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
+use crate::jose::{EncryptionError, encrypt};
 use crate::keyring::{Keyring, KeyringError};
-use crate::login::Redeemed;
-use crate::oidc::id_token::{IdTokenClaims, at_hash};
+use crate::login::{Ended, Redeemed};
+use crate::oidc::algorithm::{Encryption, SigningAlgorithm};
+use crate::oidc::id_token::{IdTokenClaims, at_hash, authentication_context};
 use crate::oidc::issuer::Issuer;
+use crate::oidc::jwk_set::JwkSet;
+use crate::oidc::logout_token::{self, LogoutEvent, LogoutTokenClaims};
 
 /// Why no token was made.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +29,9 @@ pub enum MintError {
     /// No key, or the library failed.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// The client's key for encryption is missing.
+    #[error(transparent)]
+    Encryption(#[from] EncryptionError),
     /// The claims cannot be written.
     #[error("the claims cannot be written as JSON")]
     Claims(#[from] serde_json::Error),
@@ -28,7 +40,16 @@ pub enum MintError {
     Interrupted,
 }
 
-/// Makes ID tokens, a bounded number at a time.
+/// To whom something is encrypted beyond TLS, and how.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    /// The algorithms.
+    pub encryption: Encryption,
+    /// The client's public keys.
+    pub keys: Arc<JwkSet>,
+}
+
+/// Makes tokens, a bounded number at a time.
 pub struct Mint {
     issuer: Issuer,
     id_token_ttl: Duration,
@@ -55,6 +76,7 @@ impl Mint {
         keyring: Arc<Keyring>,
         redeemed: &Redeemed,
         access_token: &str,
+        recipient: Option<Recipient>,
         now: Timestamp,
     ) -> Result<String, MintError> {
         let algorithm = redeemed.algorithm();
@@ -65,17 +87,98 @@ impl Mint {
             exp: now.after(self.id_token_ttl).seconds(),
             iat: now.seconds(),
             auth_time: redeemed.auth_time().seconds(),
+            acr: &authentication_context(&self.issuer),
+            sid: redeemed.membership().map(|membership| &*membership.sid),
             nonce: redeemed.nonce(),
             at_hash: at_hash(algorithm, access_token),
             granted: redeemed.id_token_claims().into_members(),
         };
-        let payload = Zeroizing::new(serde_json::to_vec(&claims)?);
+        let kind = Kind {
+            typ: "JWT",
+            algorithm,
+        };
+        self.sign(keyring, &claims, kind, recipient, now).await
+    }
+
+    /// A userinfo answer as a JWT. OpenID Connect Core section 5.3.2. It has no `exp`, so that it passes as no ID token.
+    ///
+    /// # Errors
+    /// [`MintError`].
+    pub async fn userinfo(
+        &self,
+        keyring: Arc<Keyring>,
+        claims: &Map<String, Value>,
+        protection: (SigningAlgorithm, Option<Recipient>),
+        now: Timestamp,
+    ) -> Result<String, MintError> {
+        let (algorithm, recipient) = protection;
+        let kind = Kind {
+            typ: "JWT",
+            algorithm,
+        };
+        self.sign(keyring, claims, kind, recipient, now).await
+    }
+
+    /// The token that tells a client of a session's end.
+    ///
+    /// # Errors
+    /// [`MintError`].
+    pub async fn logout_token(
+        &self,
+        keyring: Arc<Keyring>,
+        ended: &Ended,
+        algorithm: SigningAlgorithm,
+        now: Timestamp,
+    ) -> Result<String, MintError> {
+        let claims = LogoutTokenClaims {
+            iss: &self.issuer,
+            aud: &ended.client_id,
+            iat: now.seconds(),
+            exp: now.seconds() + logout_token::LIFE_SECONDS,
+            jti: &Uuid::new_v4().to_string(),
+            sub: &ended.subject,
+            sid: &ended.sid,
+            events: LogoutEvent,
+        };
+        let kind = Kind {
+            typ: logout_token::TYPE,
+            algorithm,
+        };
+        self.sign(keyring, &claims, kind, None, now).await
+    }
+
+    async fn sign(
+        &self,
+        keyring: Arc<Keyring>,
+        claims: &impl Serialize,
+        kind: Kind,
+        recipient: Option<Recipient>,
+        now: Timestamp,
+    ) -> Result<String, MintError> {
+        let payload = Zeroizing::new(serde_json::to_vec(claims)?);
         // An RSA signature takes as long as a hundred requests to anything else: never on the event loop.
         let permit = self.signatures.acquire().await;
         let _permit = permit.map_err(|_| MintError::Interrupted)?;
-        let signing = move || Ok(keyring.signer(algorithm, now)?.sign(&payload)?);
+        let signing = move || {
+            let token = keyring
+                .signer(kind.algorithm, now)?
+                .sign(kind.typ, &payload)?;
+            match recipient {
+                None => Ok(token),
+                Some(Recipient { encryption, keys }) => {
+                    Ok(encrypt(token.as_bytes(), true, encryption, &keys)?)
+                }
+            }
+        };
         tokio::task::spawn_blocking(signing)
             .await
             .map_err(|_| MintError::Interrupted)?
     }
+}
+
+/// What kind of JWT is made.
+#[derive(Clone, Copy)]
+struct Kind {
+    typ: &'static str,
+    algorithm: SigningAlgorithm,
 }

@@ -1,6 +1,7 @@
 //! Everything a request may need, built once; and the background work.
 //! Never knows: HTTP.
 
+mod logout;
 mod throttle;
 
 pub use throttle::{Throttle, Throttled};
@@ -11,14 +12,18 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::catalogue::{Catalogue, CatalogueError};
+use crate::catalogue::{Catalogue, CatalogueError, Wanted};
 use crate::clients::{Clients, Refused, Rules};
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Config, ConfigError, Lifetimes};
+use crate::config::{Config, ConfigError, InitialAccessTokens, Lifetimes, SessionLimits};
 use crate::keyring::{DueKey, Keyring, KeyringError, Schedule, Slot};
 use crate::oidc::algorithm::SigningAlgorithm;
+use crate::oidc::claims_request::ClaimsRequest;
+use crate::oidc::client::Client;
 use crate::oidc::issuer::Issuer;
+use crate::oidc::scope::ScopeSet;
 use crate::oidc::subject::PairwiseSecret;
+use crate::outgoing::{Outgoing, OutgoingConfigError};
 use crate::sgid::{Sgid, SgidConfigError};
 use crate::store::{Store, StoreError, Unmigrated};
 use crate::tokens::Mint;
@@ -27,6 +32,7 @@ use crate::tokens::Mint;
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
 const ROTATION_INTERVAL: Duration = Duration::from_secs(2);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+const DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The bridge.
 pub struct Bridge {
@@ -48,6 +54,12 @@ pub struct Bridge {
     pub clock: Clock,
     /// What bounds strangers.
     pub throttle: Throttle,
+    /// The way to relying parties.
+    pub outgoing: Outgoing,
+    /// How long a session may answer for its person, where sessions are on.
+    pub session: Option<SessionLimits>,
+    /// With which tokens clients may be registered, where they may.
+    pub registration: Option<InitialAccessTokens>,
     keyring: ArcSwap<Keyring>,
     schedule: Schedule,
 }
@@ -69,6 +81,9 @@ pub enum StartError {
         /// What is wrong with it.
         error: SgidConfigError,
     },
+    /// Calls to relying parties cannot be made.
+    #[error("[outgoing] extra_ca_file: {0}")]
+    Outgoing(#[from] OutgoingConfigError),
     /// Clients of the configuration cannot be served.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Clients(Vec<Refused>),
@@ -113,6 +128,8 @@ pub struct Prepared {
     pub upstreams: BTreeMap<String, Sgid>,
     /// Who may ask.
     pub clients: Clients,
+    /// The way to relying parties.
+    pub outgoing: Outgoing,
 }
 
 impl Prepared {
@@ -138,7 +155,11 @@ impl Prepared {
             signing_algorithms: config.keys.signing_algorithms.clone(),
         };
         let clients = Clients::new(rules, &config.clients).map_err(StartError::Clients)?;
-        Ok(Self { upstreams, clients })
+        Ok(Self {
+            upstreams,
+            clients,
+            outgoing: Outgoing::new(&config.outgoing)?,
+        })
     }
 }
 
@@ -186,6 +207,9 @@ impl Bridge {
             pairwise_secret,
             mint: Mint::new(config.issuer.clone(), config.lifetimes.id_token),
             throttle: Throttle::new(config.limits),
+            outgoing: prepared.outgoing,
+            session: config.session,
+            registration: config.registration.clone(),
             keyring: ArcSwap::from_pointee(keyring),
             schedule,
             store,
@@ -221,6 +245,9 @@ impl Bridge {
         self.throttle.set_waiting_logins(waiting);
         #[expect(clippy::cast_precision_loss, reason = "a gauge, not an account")]
         metrics::gauge!("waiting_logins").set(waiting as f64);
+        let notices = self.store.count_logout_notices().await?;
+        #[expect(clippy::cast_precision_loss, reason = "a gauge, not an account")]
+        metrics::gauge!("waiting_logout_tokens").set(notices as f64);
         self.throttle.forget_old();
         for slot in self.keyring().forgettable(now) {
             self.store.forget_signing_key(slot).await?;
@@ -228,6 +255,13 @@ impl Bridge {
         self.clients.refresh_origins(&self.store).await?;
         tracing::debug!(rows, waiting, "swept");
         Ok(())
+    }
+
+    /// What a request of this client may have of sgID: by scope, and by name as far as its registration goes.
+    pub fn wanted(&self, scope: &ScopeSet, by_name: &ClaimsRequest, client: &Client) -> Wanted {
+        let catalogue = self.catalogue();
+        let allowed = catalogue.claim_names(client.scope());
+        catalogue.wanted(scope, &by_name.limited_to(&allowed).names())
     }
 
     /// What may cross.
@@ -276,8 +310,24 @@ impl Bridge {
         Ok(())
     }
 
-    /// Rotates and sweeps until the process ends. What fails is tried again; the log hears of it once, and of its end.
+    /// Rotates, sweeps and delivers until the process ends. What fails is tried again; the log hears of it once, and of
+    /// its end.
     pub async fn keep_house(self: Arc<Self>) {
+        // A relying party that takes its time must not hold up the rest.
+        tokio::join!(self.rotate_and_sweep(), self.keep_delivering());
+    }
+
+    async fn keep_delivering(&self) {
+        let mut delivery = tokio::time::interval(DELIVERY_INTERVAL);
+        let mut chore = Chore::of("delivering logout tokens");
+        loop {
+            delivery.tick().await;
+            let delivered = self.deliver_logout_tokens().await;
+            chore.heard(delivered.map(|_| ()).map_err(|error| chain(&error)));
+        }
+    }
+
+    async fn rotate_and_sweep(&self) {
         let mut rotation = tokio::time::interval(ROTATION_INTERVAL);
         let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
         let mut chores = [

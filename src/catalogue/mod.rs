@@ -102,6 +102,12 @@ fn may_hold_identity_number(field: &str) -> bool {
     IDENTITY_NUMBERS.contains(&field) || (!is_known && sounds_like_one())
 }
 
+/// Claims that say something of another one, and come with it. OpenID Connect Core section 5.1.
+const COMPANIONS: [(&str, &str); 2] = [
+    ("email", "email_verified"),
+    ("phone_number", "phone_number_verified"),
+];
+
 /// Scopes that OpenID Connect defines and that mean no data of sgID.
 const WITHOUT_DATA: [&str; 2] = ["openid", "offline_access"];
 
@@ -178,8 +184,24 @@ impl Catalogue {
         })
     }
 
-    /// What these scopes ask for.
-    pub fn wanted(&self, scopes: &ScopeSet) -> Wanted {
+    /// What these scopes ask for, and these claims by name.
+    pub fn wanted(&self, scopes: &ScopeSet, by_name: &BTreeSet<String>) -> Wanted {
+        let mut wanted = self.wanted_by(scopes);
+        for name in by_name {
+            let named = self.entries.iter().filter(|entry| entry.gives(name));
+            let named: Vec<_> = named.cloned().collect();
+            if named.is_empty()
+                && let Ok(field) = Scope::parse(name)
+                && field.is_dotted()
+            {
+                wanted.entries.push(Entry::of_field(&field));
+            }
+            wanted.entries.extend(named);
+        }
+        wanted
+    }
+
+    fn wanted_by(&self, scopes: &ScopeSet) -> Wanted {
         let mut entries = Vec::new();
         for scope in scopes.iter() {
             let named: Vec<_> = self
@@ -203,7 +225,7 @@ impl Catalogue {
     /// Whether the scope brings an NRIC or FIN with it.
     pub fn carries_identity_number(&self, scope: &Scope) -> bool {
         let set: ScopeSet = std::iter::once(scope.clone()).collect();
-        self.wanted(&set)
+        self.wanted_by(&set)
             .entries
             .iter()
             .any(|entry| may_hold_identity_number(&entry.field))
@@ -211,15 +233,15 @@ impl Catalogue {
 
     /// Whether the scope means anything here.
     pub fn knows(&self, scope: &Scope) -> bool {
-        scope.as_str() == "openid"
+        WITHOUT_DATA.contains(&scope.as_str())
             || scope.is_dotted()
             || self.entries.iter().any(|entry| entry.scope == *scope)
     }
 
-    /// The scopes that have a name in the table, `openid` first: for `scopes_supported`.
+    /// The scopes that have a name in the table, and those without data, `openid` first: for `scopes_supported`.
     pub fn scopes(&self) -> Vec<Scope> {
         let known = FIELDS.iter().map(|&(name, _)| name);
-        let named = std::iter::once("openid").chain(known);
+        let named = WITHOUT_DATA.into_iter().chain(known);
         let mut scopes: Vec<Scope> = named.filter_map(|name| Scope::parse(name).ok()).collect();
         for entry in &self.entries {
             if !scopes.contains(&entry.scope) {
@@ -231,16 +253,13 @@ impl Catalogue {
 
     /// The claims that these scopes can give, for `claims_supported`.
     pub fn claim_names(&self, scopes: &ScopeSet) -> BTreeSet<String> {
-        let wanted = self.wanted(scopes);
+        let wanted = self.wanted_by(scopes);
         let mut names: BTreeSet<String> = wanted
             .entries
             .iter()
             .map(|entry| entry.claim.clone())
             .collect();
-        for (claim, companion) in [
-            ("email", "email_verified"),
-            ("phone_number", "phone_number_verified"),
-        ] {
+        for (claim, companion) in COMPANIONS {
             if names.contains(claim) {
                 names.insert(companion.to_owned());
             }
@@ -313,6 +332,10 @@ impl Entry {
             conversion: conversion_of(field.as_str()),
             field: field.to_string(),
         })
+    }
+
+    fn gives(&self, name: &str) -> bool {
+        self.claim == name || COMPANIONS.contains(&(&*self.claim, name))
     }
 
     fn of_field(scope: &Scope) -> Self {

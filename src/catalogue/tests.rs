@@ -5,7 +5,7 @@ use super::*;
 
 fn convert(scope: &str, field: &str, value: &str) -> Value {
     let catalogue = Catalogue::new(&Settings::default()).unwrap();
-    let wanted = catalogue.wanted(&ScopeSet::parse(scope).unwrap());
+    let wanted = catalogue.wanted(&ScopeSet::parse(scope).unwrap(), &BTreeSet::new());
     let fields = BTreeMap::from([(field.to_owned(), value.to_owned())]);
     Value::Object(wanted.claims(&fields).into_members())
 }
@@ -165,7 +165,10 @@ fn a_field_that_was_not_asked_for_is_not_looked_at() {
         json!({})
     );
     let catalogue = Catalogue::new(&Settings::default()).unwrap();
-    let wanted = catalogue.wanted(&ScopeSet::parse("openid profile nonsense").unwrap());
+    let wanted = catalogue.wanted(
+        &ScopeSet::parse("openid profile nonsense").unwrap(),
+        &BTreeSet::new(),
+    );
     assert_eq!(
         wanted.fields().into_iter().collect::<Vec<_>>(),
         ["myinfo.date_of_birth", "myinfo.name", "myinfo.sex"]
@@ -190,7 +193,10 @@ fn custom_mappings_extend_the_table() {
         "myinfo.name_of_employer",
     )
     .unwrap();
-    let wanted = catalogue.wanted(&ScopeSet::parse("openid employment").unwrap());
+    let wanted = catalogue.wanted(
+        &ScopeSet::parse("openid employment").unwrap(),
+        &BTreeSet::new(),
+    );
     let fields = BTreeMap::from([("myinfo.name_of_employer".to_owned(), "ACME".to_owned())]);
     assert_eq!(
         wanted.claims(&fields).get("employment.employer"),

@@ -105,6 +105,7 @@ impl From<StartError> for CliError {
             | StartError::Catalogue(_)
             | StartError::Upstream { .. }
             | StartError::Clients(_)
+            | StartError::Outgoing(_)
             | StartError::OtherMasterKey => Self::Usage(error.to_string()),
             StartError::Unmigrated(_) | StartError::Store(_) | StartError::Keyring(_) => {
                 Self::failed(error)

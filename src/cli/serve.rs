@@ -114,7 +114,7 @@ async fn name_weak_clients(bridge: &Bridge) -> Result<(), CliError> {
 }
 
 /// The sections that need a restart, as text and as keyed hashes of what the text must not show.
-struct Sections([(&'static str, String); 8]);
+struct Sections([(&'static str, String); 11]);
 
 impl Sections {
     fn of(config: &Config, salt: &Salt) -> Self {
@@ -148,7 +148,19 @@ impl Sections {
                 format!("{:?} {master_keys:?} {}", config.keys, salt.hash(pairwise)),
             ),
             ("log.format", format!("{:?}", config.log.format)),
+            ("outgoing", format!("{:?}", config.outgoing)),
             ("lifetimes", format!("{:?}", config.lifetimes)),
+            ("session", format!("{:?}", config.session)),
+            (
+                "registration",
+                config
+                    .registration
+                    .as_ref()
+                    .map_or_else(String::new, |tokens| {
+                        let hashes = serde_json::to_string(&tokens.0).unwrap_or_default();
+                        salt.hash([hashes])
+                    }),
+            ),
             ("limits", format!("{:?}", config.limits)),
             (
                 "upstreams",

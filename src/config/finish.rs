@@ -5,26 +5,25 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use figment::value::{Dict, Value};
 
 use super::read::Source;
 use super::settings::{
-    ClaimSettings, DatabaseSettings, KeySettings, LifetimeSettings, ServerSettings, Settings,
+    ClaimSettings, DatabaseSettings, KeySettings, LifetimeSettings, OutgoingSettings,
+    RegistrationSettings, ServerSettings, SessionSettings, Settings,
 };
 use super::{
-    Config, ConfigError, ConfiguredClient, Database, Keys, Lifetimes, Limits, Log, Problem,
-    SecretText, Server, Tls,
+    Config, ConfigError, Database, InitialAccessTokens, Keys, Lifetimes, Limits, Log,
+    OutgoingCalls, Problem, SecretText, Server, SessionLimits, Tls,
 };
 use crate::catalogue::{self, CustomClaim};
 use crate::oidc::client::ClientSecretHash;
-use crate::oidc::metadata::ClientMetadata;
 use crate::oidc::subject::PairwiseSecret;
 use crate::secret::{MasterKey, MasterKeys};
 
 /// Collects problems instead of stopping at the first.
 pub(super) struct Finisher<'a> {
-    source: &'a Source,
-    problems: Vec<Problem>,
+    pub(super) source: &'a Source,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Settings {
@@ -48,19 +47,9 @@ impl Finisher<'_> {
     }
 
     fn config(&mut self, settings: Settings) -> Option<Config> {
-        let spans = [settings.session.idle, settings.session.absolute];
-        if settings.session.enabled || spans.iter().any(|span| span.0.is_zero()) {
-            self.report::<()>(
-                &["session", "enabled"],
-                "single sign-on sessions are not part of this version: set it to false",
-            );
-        }
-        if !settings.outgoing.allow.is_empty() || !settings.outgoing.extra_ca_file.is_empty() {
-            self.report::<()>(
-                &["outgoing"],
-                "this version makes no calls to relying parties: leave these settings empty",
-            );
-        }
+        let outgoing = self.outgoing(settings.outgoing);
+        let session = self.session(&settings.session);
+        let registration = self.registration(settings.registration);
         let server = self.server(settings.server);
         let database = self.database(settings.database);
         let lifetimes = self.lifetimes(&settings.lifetimes);
@@ -77,7 +66,10 @@ impl Finisher<'_> {
                 from_environment: self.source.rust_log(),
                 format: settings.log.format,
             },
+            outgoing: outgoing?,
             lifetimes: lifetimes?,
+            session: session?,
+            registration: registration?,
             limits: Limits {
                 waiting_logins: settings.limits.waiting_logins.0.into(),
                 logins_per_minute: settings.limits.logins_per_minute.0,
@@ -162,6 +154,16 @@ impl Finisher<'_> {
                 Duration::from_hours(24),
             ),
             ("id_token", settings.id_token.0, Duration::from_hours(24)),
+            (
+                "refresh_token",
+                settings.refresh_token.0,
+                Duration::from_hours(24 * 366),
+            ),
+            (
+                "pushed_request",
+                settings.pushed_request.0,
+                Duration::from_mins(10),
+            ),
         ];
         for (name, span, longest) in bounded {
             if span < Duration::from_secs(5) || span > longest {
@@ -184,7 +186,76 @@ impl Finisher<'_> {
             authorization_code: settings.authorization_code.0,
             access_token: settings.access_token.0,
             id_token: settings.id_token.0,
+            refresh_token: settings.refresh_token.0,
+            pushed_request: settings.pushed_request.0,
         })
+    }
+
+    fn outgoing(&mut self, settings: OutgoingSettings) -> Option<OutgoingCalls> {
+        let extra_ca = if settings.extra_ca_file.is_empty() {
+            None
+        } else {
+            let path = ["outgoing", "extra_ca_file"];
+            let pem = self.read_file(&path, settings.extra_ca_file.as_ref())?;
+            Some(pem.into_bytes())
+        };
+        Some(OutgoingCalls {
+            allow: settings.allow,
+            extra_ca,
+        })
+    }
+
+    #[expect(
+        clippy::option_option,
+        reason = "switched off and unusable are two things"
+    )]
+    fn session(&mut self, settings: &SessionSettings) -> Option<Option<SessionLimits>> {
+        let (idle, absolute) = (settings.idle.0, settings.absolute.0);
+        if idle < Duration::from_mins(1) || absolute > Duration::from_hours(24 * 30) {
+            return self.report(
+                &["session", "idle"],
+                "`idle` must be at least 1m, and `absolute` at most 30d",
+            );
+        }
+        if idle > absolute {
+            return self.report(
+                &["session", "idle"],
+                "`idle` must not be longer than `absolute`: a session ends then in any case",
+            );
+        }
+        Some(settings.enabled.then_some(SessionLimits { idle, absolute }))
+    }
+
+    #[expect(
+        clippy::option_option,
+        reason = "switched off and unusable are two things"
+    )]
+    fn registration(
+        &mut self,
+        settings: RegistrationSettings,
+    ) -> Option<Option<InitialAccessTokens>> {
+        let path = ["registration", "initial_access_token"];
+        let mut tokens = settings.initial_access_token.0;
+        if !tokens.is_empty() && !settings.initial_access_token_file.0.is_empty() {
+            return self.report(
+                &path,
+                "set `initial_access_token` or `initial_access_token_file`, not both",
+            );
+        }
+        for file in &settings.initial_access_token_file.0 {
+            let place = ["registration", "initial_access_token_file"];
+            let text = self.read_file(&place, file.as_ref())?;
+            tokens.push(text.trim().to_owned());
+        }
+        if tokens.iter().any(|token| token.len() < 32) {
+            return self.report(
+                &path,
+                "the initial access token has fewer than 32 characters: make a random one, for instance with `openssl rand -hex 32`",
+            );
+        }
+        let hashes = tokens.iter().map(|token| ClientSecretHash::of(token));
+        let hashes: Vec<_> = hashes.collect();
+        Some((!hashes.is_empty()).then_some(InitialAccessTokens(hashes)))
     }
 
     fn keys(&mut self, settings: KeySettings) -> Option<Keys> {
@@ -262,65 +333,6 @@ impl Finisher<'_> {
             );
         };
         Some(MasterKeys::new(sealing, keys.collect()))
-    }
-
-    fn clients(&mut self, written: Vec<Dict>) -> Vec<ConfiguredClient> {
-        let mut clients: Vec<ConfiguredClient> = Vec::new();
-        for (index, dict) in written.into_iter().enumerate() {
-            let Some(client) = self.client(&index.to_string(), dict) else {
-                continue;
-            };
-            let id = &client.metadata.client_id;
-            if clients.iter().any(|other| other.metadata.client_id == *id) {
-                let message = format!("the client_id {id} occurs twice");
-                self.report::<()>(&["clients", &index.to_string(), "client_id"], message);
-            }
-            clients.push(client);
-        }
-        clients
-    }
-
-    fn client(&mut self, index: &str, mut dict: Dict) -> Option<ConfiguredClient> {
-        let path = ["clients", index, "client_secret"];
-        let mut texts = [None, None];
-        for (text, name) in texts
-            .iter_mut()
-            .zip(["client_secret", "client_secret_file"])
-        {
-            if let Some(value) = dict.remove(name) {
-                let Some(found) = value.into_string() else {
-                    return self.report(
-                        &["clients", index, name],
-                        format!("`{name}` must be a text"),
-                    );
-                };
-                *text = Some(found);
-            }
-        }
-        let [inline, file] = texts;
-        let secret = self.secret(&path, inline, file.map(PathBuf::from))?;
-        if secret
-            .as_ref()
-            .is_some_and(|secret| secret.expose().len() < 32)
-        {
-            return self.report(&path, "the client secret has fewer than 32 characters: make a random one, for instance with `openssl rand -base64 32`");
-        }
-        let metadata: Result<ClientMetadata, Problem> =
-            self.source.read(&Value::from(dict), &path[..2]);
-        match metadata {
-            Ok(metadata) => Some(ConfiguredClient {
-                secret: secret.map(|secret| ClientSecretHash::of(secret.expose())),
-                origin: self
-                    .source
-                    .place(&path[..2])
-                    .unwrap_or_else(|| metadata.client_id.to_string()),
-                metadata,
-            }),
-            Err(problem) => {
-                self.problems.push(problem);
-                None
-            }
-        }
     }
 
     /// A secret that stands in the configuration or in a file. The outer `None` means that a problem was reported.

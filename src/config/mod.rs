@@ -1,6 +1,7 @@
 //! Every setting, read once and parsed to its final type.
 //! Never knows: any room but the words it parses to.
 
+mod clients;
 mod finish;
 mod read;
 mod settings;
@@ -40,8 +41,14 @@ pub struct Config {
     pub keys: Keys,
     /// What is logged.
     pub log: Log,
+    /// Calls to relying parties.
+    pub outgoing: OutgoingCalls,
     /// How long things live.
     pub lifetimes: Lifetimes,
+    /// Single sign-on within one browser, where it is switched on.
+    pub session: Option<SessionLimits>,
+    /// What somebody must hold to register a client; nobody can where there is none.
+    pub registration: Option<InitialAccessTokens>,
     /// Bounds on what strangers can make us do.
     pub limits: Limits,
     /// Where people sign in, by name.
@@ -138,7 +145,33 @@ pub struct Lifetimes {
     pub access_token: Duration,
     /// How long an ID token may be accepted.
     pub id_token: Duration,
+    /// How long refresh tokens of one login may follow one another in all.
+    pub refresh_token: Duration,
+    /// How long a pushed request may wait for its browser.
+    pub pushed_request: Duration,
 }
+
+/// Calls to relying parties: back-channel logout, `jwks_uri`, `sector_identifier_uri`.
+#[derive(Debug)]
+pub struct OutgoingCalls {
+    /// Address ranges outside the public internet that may be called.
+    pub allow: Vec<IpNet>,
+    /// A certificate to trust beside the system's, in PEM.
+    pub extra_ca: Option<Vec<u8>>,
+}
+
+/// How long a session may answer for its person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Since it was last used.
+    pub idle: Duration,
+    /// Since the person signed in.
+    pub absolute: Duration,
+}
+
+/// The hashes of the tokens with which clients may be registered.
+#[derive(Clone, Debug)]
+pub struct InitialAccessTokens(pub Vec<ClientSecretHash>);
 
 /// Bounds on what strangers can make us do.
 #[derive(Clone, Copy, Debug)]

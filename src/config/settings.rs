@@ -36,6 +36,8 @@ pub(super) struct Settings {
     #[serde(default)]
     pub(super) session: SessionSettings,
     #[serde(default)]
+    pub(super) registration: RegistrationSettings,
+    #[serde(default)]
     pub(super) limits: LimitSettings,
     #[serde(default)]
     pub(super) upstreams: BTreeMap<String, UpstreamSettings>,
@@ -127,6 +129,13 @@ impl Default for LogSettings {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub(super) struct RegistrationSettings {
+    pub(super) initial_access_token: OneOrMany,
+    pub(super) initial_access_token_file: OneOrMany,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct OutgoingSettings {
     pub(super) allow: Vec<IpNet>,
     pub(super) extra_ca_file: String,
@@ -139,6 +148,8 @@ pub(super) struct LifetimeSettings {
     pub(super) authorization_code: Span,
     pub(super) access_token: Span,
     pub(super) id_token: Span,
+    pub(super) refresh_token: Span,
+    pub(super) pushed_request: Span,
 }
 
 impl Default for LifetimeSettings {
@@ -148,6 +159,8 @@ impl Default for LifetimeSettings {
             authorization_code: Span::minutes(1),
             access_token: Span::minutes(10),
             id_token: Span::minutes(10),
+            refresh_token: Span::days(30),
+            pushed_request: Span(Duration::from_secs(90)),
         }
     }
 }

@@ -75,7 +75,7 @@ fn a_wrong_value_is_named_and_not_repeated() {
 
 #[test]
 fn several_problems_are_told_at_once() {
-    let text = format!("{GOOD}[lifetimes]\nid_token = \"1s\"\n[session]\nenabled = true\n");
+    let text = format!("{GOOD}[lifetimes]\nid_token = \"1s\"\n[session]\nidle = \"1s\"\n");
     let message = problems(&text);
     assert!(
         message.contains("configuration:15") && message.contains("configuration:17"),

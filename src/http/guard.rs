@@ -26,7 +26,7 @@ use crate::provider::{ClientAddress, ErrorPage, PageFault, Path, RequestId};
 /// The most bytes that request line and headers may have together.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// The content security policy of every answer: no script, no framing, no plug-ins.
+/// The content security policy of every answer that has none of its own: no script, no framing, no plug-ins.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -36,6 +36,9 @@ pub(super) struct Guard {
     is_https: bool,
     readable_by_anyone: HashSet<String>,
     readable_by_origins: HashSet<String>,
+    /// Where relying parties read JSON and people read nothing.
+    for_programs: HashSet<String>,
+    registrations: String,
     known_paths: Vec<String>,
 }
 
@@ -45,23 +48,37 @@ impl Guard {
         let metadata = format!("/.well-known/oauth-authorization-server{}", issuer.path());
         let on = |path: Path| path.on(issuer);
         let readable_by_anyone = HashSet::from([on(Path::Discovery), on(Path::Jwks), metadata]);
-        let readable_by_origins = HashSet::from([on(Path::Token), on(Path::Userinfo)]);
+        let readable_by_origins =
+            HashSet::from([on(Path::Token), on(Path::Userinfo), on(Path::Revoke)]);
+        let for_programs = HashSet::from([
+            on(Path::Token),
+            on(Path::Userinfo),
+            on(Path::Revoke),
+            on(Path::Introspect),
+            on(Path::PushedRequests),
+            on(Path::Register),
+        ]);
         let others = [
             on(Path::Authorize),
             on(Path::Callback),
+            on(Path::Logout),
+            on(Path::ConfirmLogout),
             on(Path::Stylesheet),
+            on(Path::FormPostScript),
         ];
         Self {
             trusted_proxies: server.trusted_proxies.clone(),
             is_https: issuer.is_https(),
             known_paths: readable_by_anyone
                 .iter()
-                .chain(&readable_by_origins)
+                .chain(&for_programs)
                 .cloned()
                 .chain(others)
                 .collect(),
             readable_by_anyone,
             readable_by_origins,
+            for_programs,
+            registrations: format!("{}/", on(Path::Register)),
         }
     }
 
@@ -92,8 +109,15 @@ impl Guard {
             .any(|range| range.contains(&address))
     }
 
+    fn is_for_programs(&self, path: &str) -> bool {
+        self.for_programs.contains(path) || path.starts_with(&self.registrations)
+    }
+
     /// A path for logs and metrics: one of ours, or a word for all others.
     fn label(&self, path: &str) -> String {
+        if path.starts_with(&self.registrations) {
+            return format!("{}{{client_id}}", self.registrations);
+        }
         let known = self.known_paths.iter().find(|known| *known == path);
         known.map_or_else(|| "other".to_owned(), Clone::clone)
     }
@@ -164,7 +188,7 @@ async fn answer(
     id: &str,
 ) -> Result<ServiceResponse<BoxBody>, HttpResponse> {
     // Relying parties read JSON where people read pages.
-    let is_for_programs = guard.readable_by_origins.contains(request.path());
+    let is_for_programs = guard.is_for_programs(request.path());
     let page = |fault: PageFault| {
         if is_for_programs {
             return fault.respond_as_json();
@@ -234,13 +258,19 @@ fn method_label(method: &Method) -> &'static str {
         Method::POST => "POST",
         Method::HEAD => "HEAD",
         Method::OPTIONS => "OPTIONS",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
         _ => "other",
     }
 }
 
 fn write_security_headers(guard: &Guard, headers: &mut HeaderMap) {
+    // A page that needs another policy has written it.
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     let fixed = [
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

@@ -23,8 +23,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::bridge::Bridge;
 use crate::config::{Server, Tls};
 use crate::provider::{
-    ErrorPage, PageFault, Path, RequestId, assets, authorize, callback, discovery, jwks, token,
-    userinfo,
+    ErrorPage, PageFault, Path, RequestId, assets, authorize, callback, discovery, introspect,
+    jwks, logout, par, register, revoke, token, userinfo,
 };
 
 /// How long a head may take to arrive.
@@ -50,18 +50,37 @@ fn routes(bridge: &Bridge) -> impl FnOnce(&mut ServiceConfig) + use<> {
             )
             .service(back_from_sgid(at(Path::Callback)))
             .service(back_from_sgid(at(Path::NamedCallback)))
-            .service(
-                web::resource(at(Path::Token))
-                    .route(web::post().to(token::token))
-                    .default_service(web::to(token::wrong_method)),
-            )
+            .service(only_post(at(Path::Token), token::token))
+            .service(only_post(at(Path::Introspect), introspect::introspect))
+            .service(only_post(at(Path::Revoke), revoke::revoke))
+            .service(only_post(at(Path::PushedRequests), par::push))
             .service(
                 web::resource(at(Path::Userinfo))
                     .route(web::get().to(userinfo::userinfo))
                     .route(web::post().to(userinfo::userinfo))
                     .default_service(web::to(only_get_and_post)),
             )
+            .service(
+                web::resource(at(Path::Logout))
+                    .route(web::get().to(logout::logout))
+                    .route(web::post().to(logout::logout))
+                    .default_service(web::to(only_get_and_post)),
+            )
+            .service(
+                web::resource(at(Path::ConfirmLogout))
+                    .route(web::post().to(logout::confirm))
+                    .default_service(web::to(only_post_itself)),
+            )
+            .service(only_post(at(Path::Register), register::register))
+            .service(
+                web::resource(at(Path::Registration))
+                    .route(web::get().to(register::read))
+                    .route(web::put().to(register::update))
+                    .route(web::delete().to(register::remove))
+                    .default_service(web::to(token::wrong_method)),
+            )
             .service(only_get(at(Path::Stylesheet), assets::stylesheet))
+            .service(only_get(at(Path::FormPostScript), assets::form_post_script))
             .default_service(web::to(nothing_here));
     }
 }
@@ -77,6 +96,17 @@ where
         .default_service(web::to(only_get_and_head))
 }
 
+/// For programs: what else is asked is refused in JSON.
+fn only_post<F, A>(path: String, handler: F) -> actix_web::Resource
+where
+    F: Handler<A, Output = HttpResponse>,
+    A: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::post().to(handler))
+        .default_service(web::to(token::wrong_method))
+}
+
 /// GET alone: a login can be taken up once, and a HEAD that asks in passing must not use it up.
 fn back_from_sgid(path: String) -> actix_web::Resource {
     web::resource(path)
@@ -86,6 +116,10 @@ fn back_from_sgid(path: String) -> actix_web::Resource {
 
 async fn only_get_itself(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
     wrong_method(&bridge, &request, "GET")
+}
+
+async fn only_post_itself(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {
+    wrong_method(&bridge, &request, "POST")
 }
 
 async fn nothing_here(bridge: Data<Bridge>, request: HttpRequest) -> HttpResponse {

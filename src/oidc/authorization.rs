@@ -1,12 +1,19 @@
 //! The authorization request: what came in, and what it is once it has been checked.
-//! RFC 6749 section 4.1.1; OpenID Connect Core section 3.1.2; RFC 7636 section 4.3.
+//! RFC 6749 section 4.1.1; OpenID Connect Core sections 3.1.2 and 5.5; RFC 7636 section 4.3.
 
-use super::client::{Client, ClientId, CodeProtection};
+use std::time::Duration;
+
+use super::claims_request::{ClaimsParameter, ClaimsRequest};
+use super::client::{Client, ClientId, CodeProtection, GrantType};
 use super::error::{ErrorCode, OAuthError};
+use super::id_token::authentication_context;
+use super::issuer::Issuer;
 use super::parameters::{BadParameter, Parameters};
 use super::pkce::CodeChallenge;
+use super::prompt::{self, Prompt};
 use super::return_address::{MAX_OPAQUE_BYTES, ResponseMode, ReturnAddress};
 use super::scope::ScopeSet;
+use super::subject::SubjectIdentifier;
 
 /// An authorization request as it came: nothing about it has been believed.
 pub struct RawAuthorizationRequest<'a>(&'a Parameters);
@@ -31,6 +38,14 @@ impl<'a> RawAuthorizationRequest<'a> {
     /// [`BadParameter`].
     pub fn redirect_uri(&self) -> Result<Option<&'a str>, BadParameter> {
         self.0.one("redirect_uri")
+    }
+
+    /// `request_uri`.
+    ///
+    /// # Errors
+    /// [`BadParameter`].
+    pub fn request_uri(&self) -> Result<Option<&'a str>, BadParameter> {
+        self.0.one("request_uri")
     }
 
     /// `response_mode`.
@@ -68,6 +83,11 @@ pub struct AuthorizationRequest {
     nonce: Option<String>,
     code_challenge: Option<CodeChallenge>,
     scope: ScopeSet,
+    claims: ClaimsRequest,
+    prompt: Prompt,
+    max_age: Option<Duration>,
+    subject: Option<SubjectIdentifier>,
+    id_token_hint: Option<String>,
 }
 
 impl AuthorizationRequest {
@@ -80,7 +100,18 @@ impl AuthorizationRequest {
         check_response_type(raw)?;
         check_unsupported(raw)?;
         let scope = check_scope(client, raw)?;
-        check_prompt(raw)?;
+        let prompt = Prompt::parse(raw.one("prompt")?.unwrap_or_default())?;
+        let max_age = prompt::max_age(raw.one("max_age")?)?;
+        let claims = check_claims(raw, return_to.issuer())?;
+        for without_effect in [
+            "display",
+            "ui_locales",
+            "claims_locales",
+            "login_hint",
+            "acr_values",
+        ] {
+            raw.one(without_effect)?;
+        }
         let nonce = raw.one("nonce")?;
         if nonce.is_some_and(|nonce| nonce.len() > MAX_OPAQUE_BYTES) {
             let limit = format!("nonce must have at most {MAX_OPAQUE_BYTES} bytes");
@@ -101,6 +132,11 @@ impl AuthorizationRequest {
             nonce: nonce.map(str::to_owned),
             code_challenge,
             scope,
+            claims: claims.request,
+            prompt,
+            max_age,
+            subject: claims.subject,
+            id_token_hint: raw.one("id_token_hint")?.map(str::to_owned),
         })
     }
 
@@ -128,21 +164,50 @@ impl AuthorizationRequest {
     pub fn scope(&self) -> &ScopeSet {
         &self.scope
     }
+
+    /// The claims that were asked for by name, allowed or not.
+    pub fn claims(&self) -> &ClaimsRequest {
+        &self.claims
+    }
+
+    /// How much of the person it insists on.
+    pub fn prompt(&self) -> Prompt {
+        match self.max_age {
+            // OpenID Connect Core section 3.1.2.1: an age of nothing is a new sign-in.
+            Some(Duration::ZERO) if self.prompt != Prompt::None => Prompt::Login,
+            _ => self.prompt,
+        }
+    }
+
+    /// How long ago the person may have signed in at most.
+    pub fn max_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+
+    /// Whom the answer must be about, where `claims` names a `sub`.
+    pub fn subject(&self) -> Option<&SubjectIdentifier> {
+        self.subject.as_ref()
+    }
+
+    /// `id_token_hint`, unverified.
+    pub fn id_token_hint(&self) -> Option<&str> {
+        self.id_token_hint.as_deref()
+    }
 }
 
 fn check_response_mode(
     client: &Client,
     raw: &RawAuthorizationRequest<'_>,
 ) -> Result<(), OAuthError> {
-    let Some(wanted) = raw.one("response_mode")? else {
-        return Ok(());
-    };
-    match ResponseMode::parse(wanted) {
+    let wanted = raw.one("response_mode")?.map(ResponseMode::parse);
+    match wanted.unwrap_or(Some(ResponseMode::Query)) {
         Some(mode) if client.allows(mode) => Ok(()),
         Some(_) => Err(OAuthError::invalid_request(
-            "response_mode is not one that this client is registered for: see response_modes in its registration",
+            "response_mode, which is query where it is missing, is not one that this client is registered for: add it to response_modes of this client, or choose another one in the relying party",
         )),
-        None => Err(OAuthError::invalid_request("response_mode must be query")),
+        None => Err(OAuthError::invalid_request(
+            "response_mode must be query, fragment or form_post",
+        )),
     }
 }
 
@@ -151,7 +216,7 @@ fn check_response_type(raw: &RawAuthorizationRequest<'_>) -> Result<(), OAuthErr
         Some("code") => Ok(()),
         Some(_) => Err(OAuthError::new(
             ErrorCode::UnsupportedResponseType,
-            "response_type must be code: the implicit and hybrid flows are not offered; choose the authorization code flow in the relying party",
+            "response_type must be code: the implicit and hybrid flows (response_type=id_token, token and their combinations) are not offered; choose the authorization code flow in the relying party",
         )),
         None => Err(OAuthError::invalid_request(
             "response_type is missing: it must be code",
@@ -161,15 +226,24 @@ fn check_response_type(raw: &RawAuthorizationRequest<'_>) -> Result<(), OAuthErr
 
 fn check_unsupported(raw: &RawAuthorizationRequest<'_>) -> Result<(), OAuthError> {
     let unsupported = [
-        ("request", ErrorCode::RequestNotSupported),
-        ("request_uri", ErrorCode::RequestUriNotSupported),
-        ("registration", ErrorCode::RegistrationNotSupported),
+        (
+            "request",
+            ErrorCode::RequestNotSupported,
+            "request objects are not registered for this client: send the parameters by themselves, or set request_object_signing_alg for this client",
+        ),
+        (
+            "request_uri",
+            ErrorCode::RequestUriNotSupported,
+            "request_uri must be one that the pushed authorization request endpoint gave out: nothing is fetched from elsewhere",
+        ),
+        (
+            "registration",
+            ErrorCode::RegistrationNotSupported,
+            "the parameter registration is not supported: clients are registered beforehand",
+        ),
     ];
-    for (name, code) in unsupported {
+    for (name, code, description) in unsupported {
         if raw.one(name)?.is_some() {
-            let description = format!(
-                "the parameter {name} is not supported: send the parameters of the request by themselves"
-            );
             return Err(OAuthError::new(code, description));
         }
     }
@@ -191,44 +265,21 @@ fn check_scope(client: &Client, raw: &RawAuthorizationRequest<'_>) -> Result<Sco
             "scope must contain openid",
         ));
     }
-    Ok(asked.intersection(client.scope()))
+    let allowed = asked.intersection(client.scope());
+    if client.may_use(GrantType::RefreshToken) {
+        return Ok(allowed);
+    }
+    // Nothing comes of it, so nothing is said to have been granted.
+    Ok(allowed.without("offline_access"))
 }
 
-/// Every sign-in is fresh, so only `none`, which forbids one, needs an answer of its own.
-fn check_prompt(raw: &RawAuthorizationRequest<'_>) -> Result<(), OAuthError> {
-    let prompt = raw.one("prompt")?.unwrap_or_default();
-    let values: Vec<&str> = prompt
-        .split(' ')
-        .filter(|value| !value.is_empty())
-        .collect();
-    if values == ["none"] {
-        return Err(OAuthError::new(
-            ErrorCode::LoginRequired,
-            "prompt=none cannot be answered: every sign-in needs the person",
-        ));
-    }
-    if values.contains(&"none") {
-        return Err(OAuthError::invalid_request(
-            "prompt=none must not be combined with other values",
-        ));
-    }
-    if let Some(age) = raw.one("max_age")? {
-        age.parse::<u32>().map_err(|_| {
-            OAuthError::invalid_request("max_age must be a whole number of seconds")
-        })?;
-    }
-    for without_effect in [
-        "display",
-        "ui_locales",
-        "claims_locales",
-        "login_hint",
-        "acr_values",
-        "id_token_hint",
-        "claims",
-    ] {
-        raw.one(without_effect)?;
-    }
-    Ok(())
+fn check_claims(
+    raw: &RawAuthorizationRequest<'_>,
+    issuer: &Issuer,
+) -> Result<ClaimsParameter, OAuthError> {
+    let parameter = raw.one("claims")?;
+    let read = |text| ClaimsParameter::parse(text, &authentication_context(issuer));
+    Ok(parameter.map(read).transpose()?.unwrap_or_default())
 }
 
 fn check_code_challenge(

@@ -34,6 +34,16 @@ error_codes! {
     /// OpenID Connect Core section 3.1.2.6.
     LoginRequired = "login_required",
     /// OpenID Connect Core section 3.1.2.6.
+    InteractionRequired = "interaction_required",
+    /// OpenID Connect Core section 3.1.2.6.
+    ConsentRequired = "consent_required",
+    /// OpenID Connect Core Error Code `unmet_authentication_requirements` 1.0.
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements",
+    /// RFC 9101 section 7.
+    InvalidRequestObject = "invalid_request_object",
+    /// RFC 9101 section 7.
+    InvalidRequestUri = "invalid_request_uri",
+    /// OpenID Connect Core section 3.1.2.6.
     RequestNotSupported = "request_not_supported",
     /// OpenID Connect Core section 3.1.2.6.
     RequestUriNotSupported = "request_uri_not_supported",
@@ -44,9 +54,15 @@ error_codes! {
     /// RFC 6749 section 5.2.
     InvalidGrant = "invalid_grant",
     /// RFC 6749 section 5.2.
+    UnauthorizedClient = "unauthorized_client",
+    /// RFC 6749 section 5.2.
     UnsupportedGrantType = "unsupported_grant_type",
     /// RFC 6750 section 3.1.
     InvalidToken = "invalid_token",
+    /// RFC 7591 section 3.2.2.
+    InvalidRedirectUri = "invalid_redirect_uri",
+    /// RFC 7591 section 3.2.2.
+    InvalidClientMetadata = "invalid_client_metadata",
 }
 
 /// Text for `error_description`: printable ASCII without quotation mark and backslash. RFC 6749 section 4.1.2.1.

@@ -26,6 +26,11 @@ pub struct IdTokenClaims<'a> {
     pub iat: i64,
     /// `auth_time`: when we verified the upstream's answer.
     pub auth_time: i64,
+    /// `acr`: the method, and no level of assurance.
+    pub acr: &'a str,
+    /// `sid`, where the login belongs to a session of ours. Another one for each client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<&'a str>,
     /// `nonce`, verbatim, where the request had one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<&'a str>,
@@ -34,6 +39,12 @@ pub struct IdTokenClaims<'a> {
     /// What was granted. None of its names collides with those above: the catalogue forbids it.
     #[serde(flatten)]
     pub granted: Map<String, Value>,
+}
+
+/// The one authentication context class of an issuer, for `acr`: that the person signed in at sgID with it. It names
+/// the method and asserts no level of assurance, since sgID asserts none.
+pub fn authentication_context(issuer: &Issuer) -> String {
+    issuer.endpoint("/acr/sgid")
 }
 
 /// Claim names that an ID token or a userinfo answer gives a meaning of its own: no mapping may use them.

@@ -1,12 +1,15 @@
 //! Form-encoded parameters, read so that a repeated one is seen. RFC 6749 section 3.1 and appendix B.
 
 use percent_encoding::percent_decode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// How many parameters one request may have.
 const MAX_PARAMETERS: usize = 64;
 
 /// The parameters of one request, decoded, in the order in which they came.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Parameters(Vec<(String, Option<String>)>);
 
 /// Why a query or a form cannot be read.
@@ -55,6 +58,27 @@ impl Parameters {
             }
         }
         Ok(Self(pairs))
+    }
+
+    /// The members of a request object, which stand for parameters: texts as they are, anything else as the JSON that
+    /// the parameter would hold. RFC 9101 section 4; OpenID Connect Core section 6.1.
+    pub fn of_members(members: &Map<String, Value>) -> Self {
+        let written = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let pairs = members
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), Some(written(value))));
+        Self(pairs.collect())
+    }
+
+    /// The same without the parameters of these names: those that prove who sends a request are no part of it.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.0.retain(|(name, _)| !names.contains(&name.as_str()));
+        self
     }
 
     /// The value of a parameter. One without a value counts as absent (RFC 6749 section 3.1).

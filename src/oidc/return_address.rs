@@ -19,16 +19,22 @@ pub const MAX_OPAQUE_BYTES: usize = 4_096;
 pub enum ResponseMode {
     /// In the query of the redirect URI.
     Query,
+    /// In the fragment of the redirect URI, which only its page reads.
+    Fragment,
+    /// In a form that a page of ours posts. OAuth 2.0 Form Post Response Mode.
+    FormPost,
 }
 
 impl ResponseMode {
     /// The modes that work.
-    pub const ALL: [Self; 1] = [Self::Query];
+    pub const ALL: [Self; 3] = [Self::Query, Self::Fragment, Self::FormPost];
 
     /// The value of `response_mode`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Query => "query",
+            Self::Fragment => "fragment",
+            Self::FormPost => "form_post",
         }
     }
 
@@ -74,40 +80,95 @@ impl ReturnAddress {
         self.response_mode
     }
 
+    /// Who answers.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
     /// The relying party's `state`, verbatim.
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref()
     }
 
-    /// The URL that hands over an authorization code.
-    pub fn with_code(&self, code: &str) -> String {
+    /// What hands over an authorization code.
+    pub fn with_code(&self, code: &str) -> AuthorizationResponse {
         self.with(&[("code", code)])
     }
 
-    /// The URL that hands over a refusal.
-    pub fn with_error(&self, error: &OAuthError) -> String {
+    /// What hands over a refusal.
+    pub fn with_error(&self, error: &OAuthError) -> AuthorizationResponse {
         self.with(&[
             ("error", error.code.as_str()),
             ("error_description", error.description.as_str()),
         ])
     }
 
-    fn with(&self, parameters: &[(&str, &str)]) -> String {
+    fn with(&self, parameters: &[(&'static str, &str)]) -> AuthorizationResponse {
         let state = self.state.as_deref().map(|state| ("state", state));
         let issuer = ("iss", self.issuer.as_str());
-        let mut url = self.redirect_uri.as_str().to_owned();
-        for (name, value) in parameters.iter().copied().chain(state).chain([issuer]) {
-            // The registered URI's own query is kept, byte for byte (RFC 6749 section 3.1.2).
-            let separator = match (url.contains('?'), url.ends_with(['?', '&'])) {
-                (false, _) => "?",
-                (true, true) => "",
-                (true, false) => "&",
-            };
-            let value = utf8_percent_encode(value, UNRESERVED);
-            write!(url, "{separator}{name}={value}").expect("writing to a string does not fail");
+        let parameters = parameters.iter().copied().chain(state).chain([issuer]);
+        let uri = self.redirect_uri.as_str();
+        match self.response_mode {
+            ResponseMode::Query => AuthorizationResponse::Redirect(with_query(uri, parameters)),
+            // A redirect URI has no fragment of its own, and one has no room for a second.
+            ResponseMode::Fragment => {
+                AuthorizationResponse::Redirect(appended(format!("{uri}#"), parameters))
+            }
+            ResponseMode::FormPost => AuthorizationResponse::FormPost(Form {
+                action: uri.to_owned(),
+                fields: parameters
+                    .map(|(name, value)| (name, value.to_owned()))
+                    .collect(),
+            }),
         }
-        url
     }
+}
+
+/// How an authorization response leaves us. RFC 6749 section 4.1.2; OAuth 2.0 Form Post Response Mode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthorizationResponse {
+    /// By a redirect to this URL.
+    Redirect(String),
+    /// By a form that the browser posts.
+    FormPost(Form),
+}
+
+/// A form that a browser posts to a relying party.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Where to.
+    pub action: String,
+    /// Names and values.
+    pub fields: Vec<(&'static str, String)>,
+}
+
+/// A URL with more parameters in its query. What it has already is kept, byte for byte (RFC 6749 section 3.1.2).
+pub fn with_query<'a>(
+    url: &str,
+    parameters: impl IntoIterator<Item = (&'static str, &'a str)>,
+) -> String {
+    let mut parameters = parameters.into_iter().peekable();
+    if parameters.peek().is_none() {
+        return url.to_owned();
+    }
+    let separator = match (url.contains('?'), url.ends_with(['?', '&'])) {
+        (false, _) => "?",
+        (true, true) => "",
+        (true, false) => "&",
+    };
+    appended(format!("{url}{separator}"), parameters)
+}
+
+fn appended<'a>(
+    mut url: String,
+    parameters: impl IntoIterator<Item = (&'static str, &'a str)>,
+) -> String {
+    for (index, (name, value)) in parameters.into_iter().enumerate() {
+        let separator = if index == 0 { "" } else { "&" };
+        let value = utf8_percent_encode(value, UNRESERVED);
+        write!(url, "{separator}{name}={value}").expect("writing to a string does not fail");
+    }
+    url
 }
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -124,39 +185,84 @@ mod tests {
     use super::*;
     use crate::oidc::redirect_uri::ApplicationType;
 
-    fn address(uri: &str, state: Option<&str>) -> ReturnAddress {
-        ReturnAddress::new(
+    fn answer(mode: ResponseMode, uri: &str, state: Option<&str>) -> AuthorizationResponse {
+        let return_to = ReturnAddress::new(
             RedirectUri::register(uri, ApplicationType::Web).unwrap(),
-            ResponseMode::Query,
+            mode,
             state.map(str::to_owned),
             Issuer::parse("https://login.example.sg").unwrap(),
-        )
+        );
+        return_to.with_code("c")
+    }
+
+    fn redirect(mode: ResponseMode, uri: &str, state: Option<&str>) -> String {
+        match answer(mode, uri, state) {
+            AuthorizationResponse::Redirect(url) => url,
+            AuthorizationResponse::FormPost(form) => panic!("{form:?}"),
+        }
     }
 
     #[test]
     fn the_registered_query_is_kept() {
+        for (uri, url) in [
+            (
+                "https://a.example/cb?x=%2f",
+                "https://a.example/cb?x=%2f&code=c&",
+            ),
+            ("https://a.example/cb?", "https://a.example/cb?code=c&"),
+        ] {
+            let url = format!("{url}iss=https%3A%2F%2Flogin.example.sg");
+            assert_eq!(redirect(ResponseMode::Query, uri, None), url);
+        }
+    }
+
+    #[test]
+    fn a_fragment_stands_behind_the_registered_query() {
         assert_eq!(
-            address("https://a.example/cb?x=%2f", None).with_code("c"),
-            "https://a.example/cb?x=%2f&code=c&iss=https%3A%2F%2Flogin.example.sg"
+            redirect(
+                ResponseMode::Fragment,
+                "https://a.example/cb?x=1",
+                Some("s")
+            ),
+            "https://a.example/cb?x=1#code=c&state=s&iss=https%3A%2F%2Flogin.example.sg"
         );
+    }
+
+    #[test]
+    fn a_form_has_nothing_in_the_url() {
+        let form = Form {
+            action: "https://a.example/cb?x=1".to_owned(),
+            fields: vec![
+                ("code", "c".to_owned()),
+                ("state", "<\"&>".to_owned()),
+                ("iss", "https://login.example.sg".to_owned()),
+            ],
+        };
         assert_eq!(
-            address("https://a.example/cb?", None).with_code("c"),
-            "https://a.example/cb?code=c&iss=https%3A%2F%2Flogin.example.sg"
+            answer(
+                ResponseMode::FormPost,
+                "https://a.example/cb?x=1",
+                Some("<\"&>")
+            ),
+            AuthorizationResponse::FormPost(form)
         );
     }
 
     #[test]
     fn an_absent_state_stays_absent() {
-        let refusal = OAuthError::invalid_request("scope is missing");
-        let url = address("https://a.example/cb", None).with_error(&refusal);
-        assert!(!url.contains("state"));
-        assert!(url.contains("error=invalid_request&error_description=scope%20is%20missing"));
+        assert!(!redirect(ResponseMode::Query, "https://a.example/cb", None).contains("state"));
+    }
+
+    #[test]
+    fn nothing_to_add_changes_nothing() {
+        assert_eq!(with_query("https://a.example/?", []), "https://a.example/?");
     }
 
     proptest! {
         #[test]
         fn state_comes_back_exactly(state in "\\PC{1,100}|[ -~]{1,1024}") {
-            let url = Url::parse(&address("https://a.example/cb?k=v", Some(&state)).with_code("c")).unwrap();
+            let url = redirect(ResponseMode::Query, "https://a.example/cb?k=v", Some(&state));
+            let url = Url::parse(&url).unwrap();
             let returned: Vec<_> = url.query_pairs().filter(|(name, _)| name == "state").collect();
             prop_assert_eq!(returned.len(), 1);
             prop_assert_eq!(&*returned[0].1, state.as_str());

@@ -117,6 +117,11 @@ impl fmt::Debug for PairwiseSecret {
 pub struct SubjectIdentifier(String);
 
 impl SubjectIdentifier {
+    /// An identifier as somebody names it, to be compared with one that was derived.
+    pub fn presented(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The value of `sub`.
     pub fn as_str(&self) -> &str {
         &self.0

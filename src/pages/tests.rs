@@ -7,6 +7,7 @@ const QUIET: Message<'_> = Message {
     explanation: "It was begun more than ten minutes ago.",
     advice: &[],
     action: None,
+    alternative: None,
     reference: None,
 };
 
@@ -45,7 +46,7 @@ fn advice_keeps_its_order_and_a_single_piece_is_no_list() {
 #[test]
 fn the_way_on_and_the_reference_can_be_found() {
     let page = Message {
-        action: Some(Action {
+        action: Some(Action::Link {
             href: "/authorize?a=1&b=2",
             label: "Start again",
         }),
@@ -66,8 +67,13 @@ fn nothing_that_it_is_given_becomes_markup() {
         heading: evil,
         explanation: evil,
         advice: &[evil, evil],
-        action: Some(Action {
+        action: Some(Action::Link {
             href: evil,
+            label: evil,
+        }),
+        alternative: Some(Action::Form {
+            action: evil,
+            fields: &[(evil, evil)],
             label: evil,
         }),
         reference: Some(evil),

@@ -1,23 +1,28 @@
-//! `GET` and `POST /authorize`: a relying party asks, and the person is sent to sgID.
-//! RFC 6749 section 4.1.1; OpenID Connect Core section 3.1.2.1.
+//! `GET` and `POST /authorize`: a relying party asks, and the person is sent to sgID, or a session answers.
+//! RFC 6749 section 4.1.1; OpenID Connect Core sections 3.1.2.1 and 3.1.2.3.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::cookies;
-use super::error::{AuthorizeError, PageFault, see_other};
+use super::asked::{Asked, asked};
+use super::code::{self, By};
+use super::error::{AuthorizeError, PageFault};
 use super::incoming::{self, ClientAddress, RequestId};
+use super::outgoing::{say, see_other};
+use super::paths::Path;
+use super::{cookies, hint, session};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
-use crate::login::{Login, UpstreamAttempt};
-use crate::oidc::authorization::RawAuthorizationRequest;
-use crate::oidc::client::{Client, ClientId};
+use crate::login::{Login, LoginId, MustInteract, Silence, UpstreamAttempt};
+use crate::oidc::client::Client;
 use crate::oidc::error::{ErrorCode, OAuthError};
+use crate::oidc::prompt::Prompt;
 use crate::oidc::return_address::ReturnAddress;
+use crate::oidc::subject::SubjectIdentifier;
+use crate::pages::{Action, Message};
 use crate::secret::{Bearer, LoginCookie, LoginState, randomness};
 
 /// The authorization endpoint.
@@ -42,33 +47,130 @@ async fn admit(
         Method::POST => incoming::form(request, payload).await?,
         _ => incoming::query(request)?,
     };
-    let raw = RawAuthorizationRequest::new(&parameters);
-    let client = client(bridge, &raw, now).await?;
-    let state = raw.state();
-    let return_to = client
-        .return_address(
-            raw.redirect_uri()?,
-            raw.response_mode()?,
-            state.unwrap_or_default(),
-            &bridge.issuer,
-        )
-        .map_err(AuthorizeError::page)?;
-    if let Err(repeated) = state {
-        return Err(AuthorizeError::to(return_to, repeated.into()));
-    }
-    let admitted = client
-        .admit(&raw, return_to.clone())
-        .map_err(|error| AuthorizeError::to(return_to.clone(), error))?;
+    let asked = asked(bridge, parameters, now).await?;
     bridge
         .throttle
-        .admit_login(ClientAddress::of(request), client.client_id())
+        .admit_login(ClientAddress::of(request), asked.client.client_id())
         .map_err(|_| AuthorizeError::page(PageFault::Throttled))?;
+    let return_to = asked.request.return_to();
+    let found = session::find(bridge, request, now).await;
+    let found = found.map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?;
+    let hinted = Hinted::read(bridge, &asked);
+    match answer_silently(bridge, request, (&asked, &hinted), found.as_ref(), now).await? {
+        Ok(response) => Ok(response),
+        Err(reason) if asked.request.prompt() == Prompt::None => {
+            Err(AuthorizeError::to(return_to.clone(), needed(reason)))
+        }
+        Err(_) => {
+            let has_aged = found.is_some_and(|it| it.session.is_too_old_for(&asked.request, now));
+            send_upstream(bridge, request, &asked, hinted, has_aged).await
+        }
+    }
+}
+
+/// Whom `id_token_hint` names.
+enum Hinted {
+    /// It was not sent.
+    Nobody,
+    /// A genuine ID token of this client.
+    Person(SubjectIdentifier),
+    /// We cannot say: it is forged, another client's, or signed by a key of long ago. It never leads to a silent answer.
+    Unknown,
+}
+
+impl Hinted {
+    fn read(bridge: &Bridge, asked: &Asked) -> Self {
+        let Some(token) = asked.request.id_token_hint() else {
+            return Self::Nobody;
+        };
+        match hint::genuine(bridge, token) {
+            Some(hint) if hint.client_id == *asked.client.client_id() => Self::Person(hint.subject),
+            Some(_) | None => Self::Unknown,
+        }
+    }
+}
+
+/// The answer of an earlier sign-in in this browser, or why the person is needed.
+async fn answer_silently(
+    bridge: &Bridge,
+    request: &HttpRequest,
+    (asked, hinted): (&Asked, &Hinted),
+    found: Option<&session::Found>,
+    now: Timestamp,
+) -> Result<Result<HttpResponse, MustInteract>, AuthorizeError> {
+    let (client, wish) = (&asked.client, &asked.request);
+    let hinted = match hinted {
+        Hinted::Nobody => None,
+        Hinted::Person(subject) => Some(subject),
+        Hinted::Unknown => return Ok(Err(MustInteract::SignIn)),
+    };
+    let Some(found) = found else {
+        return Ok(Err(MustInteract::SignIn));
+    };
+    let wanted = bridge.wanted(wish.scope(), wish.claims(), client);
+    let silence = Silence {
+        needs_data: !wanted.fields().is_empty(),
+        hinted,
+        secret: &bridge.pairwise_secret,
+    };
+    let id = LoginId::generate(&mut randomness());
+    let grant = match found.session.answer(wish, client, silence, (id, now)) {
+        Ok(grant) => grant,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let return_to = wish.return_to();
+    let prolonged = found.prolong(bridge, now).await;
+    prolonged.map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?;
+    let by = (&grant, By::Session);
+    let response = code::issue(bridge, request, by, return_to, asked.pushed).await?;
+    Ok(Ok(response))
+}
+
+/// What a relying party hears that must not show the person anything. OpenID Connect Core section 3.1.2.6.
+fn needed(reason: MustInteract) -> OAuthError {
+    let (code, description) = match reason {
+        MustInteract::SignIn => (
+            ErrorCode::LoginRequired,
+            "prompt=none cannot be answered: no sign-in in this browser fits the request; send the request without it",
+        ),
+        MustInteract::Agree => (
+            ErrorCode::ConsentRequired,
+            "prompt=none cannot be answered: the person has not agreed to this for this client; send the request without it",
+        ),
+        MustInteract::Share => (
+            ErrorCode::InteractionRequired,
+            "prompt=none cannot be answered: the data asked for must be shared at sgID; ask for scope=openid alone, or send the request without it",
+        ),
+    };
+    OAuthError::new(code, description)
+}
+
+/// The person is needed: a login begins. Where the request insists on a new sign-in, a page of ours says so first.
+async fn send_upstream(
+    bridge: &Bridge,
+    request: &HttpRequest,
+    asked: &Asked,
+    hinted: Hinted,
+    has_aged: bool,
+) -> Result<HttpResponse, AuthorizeError> {
+    let now = bridge.clock.now();
+    let client = &asked.client;
     let attempt = UpstreamAttempt::generate(&mut randomness());
-    let login = Login::begin(&admitted, client.upstream(), attempt, now);
-    let begun = begin(bridge, &client, &login, &return_to, now).await?;
+    let hinted = match hinted {
+        Hinted::Person(subject) => Some(subject),
+        Hinted::Nobody | Hinted::Unknown => None,
+    };
+    let login = Login::begin(&asked.request, client.upstream(), attempt, now)
+        .expecting(hinted)
+        .from_pushed(asked.pushed);
+    let begun = begin(bridge, client, &login, asked.request.return_to(), now).await?;
     metrics::counter!("logins_begun_total").increment(1);
     tracing::info!(client.id = %client.client_id(), login.id = %login.id(), request.id = RequestId::of(request), "login begun");
-    let mut response = see_other(&begun.upstream_url);
+    let mut response = if has_aged || asked.request.prompt() == Prompt::Login {
+        ask_to_sign_in_again(bridge, client, &begun.upstream_url)
+    } else {
+        see_other(&begun.upstream_url)
+    };
     for surplus in cookies::surplus(&bridge.issuer, request) {
         let _ = response.add_cookie(&surplus);
     }
@@ -76,18 +178,24 @@ async fn admit(
     Ok(response)
 }
 
-async fn client(
-    bridge: &Bridge,
-    raw: &RawAuthorizationRequest<'_>,
-    now: Timestamp,
-) -> Result<Arc<Client>, AuthorizeError> {
-    let Some(id) = raw.client_id()?.and_then(ClientId::parse) else {
-        return Err(AuthorizeError::page(PageFault::UnknownClient));
+fn ask_to_sign_in_again(bridge: &Bridge, client: &Client, upstream_url: &str) -> HttpResponse {
+    let explanation = match client.client_name() {
+        Some(name) => format!("{name} asks you to show once more that it is you."),
+        None => "The app asks you to show once more that it is you.".to_owned(),
     };
-    let client = bridge.clients.find(&bridge.store, &id, now).await?;
-    client
-        .filter(|client| client.is_enabled())
-        .ok_or(AuthorizeError::page(PageFault::UnknownClient))
+    say(&Message {
+        stylesheet: &Path::Stylesheet.on(&bridge.issuer),
+        title: "Please sign in again",
+        heading: "Please sign in again",
+        explanation: &explanation,
+        advice: &[],
+        action: Some(Action::Link {
+            href: upstream_url,
+            label: "Sign in with sgID",
+        }),
+        alternative: None,
+        reference: None,
+    })
 }
 
 /// A login that has been entered: the browser may go.
@@ -131,7 +239,7 @@ pub(super) async fn begin(
     })?;
     let state = Bearer::generate(&mut randomness());
     let cookie = Bearer::generate(&mut randomness());
-    let wanted = bridge.catalogue().wanted(&login.scope_for(client));
+    let wanted = bridge.wanted(&login.scope_for(client), login.claims(), client);
     let upstream_url = sgid
         .authorization_url(&state.expose(), login.attempt(), &wanted.fields(), now)
         .map_err(|error| AuthorizeError::sgid_to(return_to.clone(), error))?;

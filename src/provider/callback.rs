@@ -4,17 +4,18 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::authorize::begin;
-use super::cookies;
-use super::error::{AuthorizeError, ErrorPage, PageFault, see_other};
+use super::code::{self, By};
+use super::error::{AuthorizeError, ErrorPage, PageFault};
 use super::incoming::{self, ClientAddress, RequestId};
+use super::{cookies, session};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
-use crate::login::{Login, UpstreamAttempt};
+use crate::login::{AnotherPerson, Login, Terms, UpstreamAttempt};
 use crate::oidc::client::Client;
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::Parameters;
-use crate::oidc::return_address::ReturnAddress;
-use crate::secret::{AuthorizationCode, Bearer, LoginState, randomness};
+use crate::oidc::return_address::{AuthorizationResponse, ReturnAddress};
+use crate::secret::{Bearer, LoginState, randomness};
 use crate::sgid::Sgid;
 
 /// Where sgID sends people back.
@@ -67,34 +68,45 @@ async fn resume(
     let return_to = login
         .return_address(&client, &bridge.issuer)
         .ok_or_else(changed)?;
-    if !login.is_in_time(bridge.lifetimes.login, now) {
-        return offer_fresh_start(bridge, request, login, &client, &return_to).await;
-    }
     let sgid = bridge.upstreams.get(login.upstream()).ok_or_else(changed)?;
     let address = format!("{}{}", bridge.issuer, below_issuer(bridge, request));
+    // A refusal reaches the relying party however late it is; only a code can come too late to be of use.
     let upstream_code = answer
         .code_from(sgid, &address)
         .map_err(|error| AuthorizeError::to(return_to.clone(), error))?;
-    let wanted = bridge.catalogue().wanted(&login.scope_for(&client));
+    if !login.is_in_time(bridge.lifetimes.login, now) {
+        return offer_fresh_start(bridge, request, login, &client, &return_to).await;
+    }
+    let wanted = bridge.wanted(&login.scope_for(&client), login.claims(), &client);
     let identity = sgid
         .identify(upstream_code, login.attempt(), &wanted, now)
         .await
         .map_err(|error| AuthorizeError::sgid_to(return_to.clone(), error))?;
-    let now = bridge.clock.now();
-    let grant = login.granted(identity, &client, &bridge.pairwise_secret, now);
-    let code = Bearer::<AuthorizationCode>::generate(&mut randomness());
-    bridge
-        .store
-        .put_code(
-            &code,
-            &grant,
-            now.after(bridge.lifetimes.authorization_code),
-        )
+    login
+        .check_person(&identity, &client, &bridge.pairwise_secret)
+        .map_err(|AnotherPerson| {
+            let another =
+                "another person signed in than the one whom id_token_hint or claims names";
+            let error = OAuthError::new(ErrorCode::LoginRequired, another);
+            AuthorizeError::to(return_to.clone(), error)
+        })?;
+    let at = bridge.clock.now();
+    let begun = session::begin(bridge, request, (&login, &identity), &client, at)
         .await
         .map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?;
-    tracing::info!(target: "sgid_bridge::audit", event = "login", outcome = "granted", client.id = %client.client_id(), login.id = %grant.id(), subject = grant.subject().as_str(), request.id = RequestId::of(request), "a person logged in");
-    metrics::counter!("logins_total", "outcome" => "granted").increment(1);
-    Ok(see_other(&return_to.with_code(&code.expose())))
+    let terms = Terms {
+        by_scope: bridge.catalogue().claim_names(&login.scope_for(&client)),
+        membership: begun.as_ref().map(|begun| begun.membership.clone()),
+        at,
+    };
+    let pushed = login.pushed();
+    let grant = login.granted(identity, &client, &bridge.pairwise_secret, terms);
+    let by = (&grant, By::Upstream);
+    let mut response = code::issue(bridge, request, by, &return_to, pushed).await?;
+    if let Some(begun) = begun {
+        let _ = response.add_cookie(&begun.cookie(bridge));
+    }
+    Ok(response)
 }
 
 /// The path of the callback without the issuer's own.
@@ -120,13 +132,25 @@ async fn offer_fresh_start(
     let begun = begin(bridge, client, &again, return_to, now).await?;
     tracing::info!(client.id = %client.client_id(), login.id = %again.id(), request.id = RequestId::of(request), "login expired and begun again");
     let mut response = ErrorPage {
-        fault: &PageFault::Expired(begun.upstream_url.clone()),
+        fault: &PageFault::Expired(begun.upstream_url.clone(), way_back(return_to)),
         issuer: &bridge.issuer,
         reference: &RequestId::of(request),
     }
     .respond();
     begun.bind(bridge, &mut response);
     Ok(response)
+}
+
+/// How the app hears that nobody signed in, where a link can say so.
+fn way_back(return_to: &ReturnAddress) -> Option<String> {
+    let given_up = OAuthError::new(
+        ErrorCode::AccessDenied,
+        "the sign-in took too long, and the person did not begin anew",
+    );
+    match return_to.with_error(&given_up) {
+        AuthorizationResponse::Redirect(url) => Some(url),
+        AuthorizationResponse::FormPost(_) => None,
+    }
 }
 
 /// What came through the browser: one code or one error, and perhaps who says so.

@@ -1,5 +1,5 @@
-//! The cookie that binds a login to the browser that began it: one for each login, so that several can wait side by
-//! side. RFC 6265; the prefix is that of draft-ietf-httpbis-rfc6265bis.
+//! Our cookies: one for each login, which binds it to the browser that began it, so that several can wait side by
+//! side; and one for the session of the browser. RFC 6265; the prefix is that of draft-ietf-httpbis-rfc6265bis.
 
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::oidc::issuer::Issuer;
-use crate::secret::{Bearer, LoginCookie, LoginState};
+use crate::secret::{Bearer, LoginCookie, LoginState, SessionCookie};
 
 /// How many logins may wait in one browser.
 const MAX_WAITING: usize = 6;
 const PREFIX: &str = "__Host-";
 const STEM: &str = "sgid-bridge-login-";
+const SESSION: &str = "sgid-bridge-session";
 
 /// The cookie for a new login.
 pub(super) fn set(
@@ -67,6 +68,35 @@ pub(super) fn surplus(issuer: &Issuer, request: &HttpRequest) -> Vec<Cookie<'sta
         .collect()
 }
 
+/// The session cookie that this browser holds.
+pub(super) fn session(issuer: &Issuer, request: &HttpRequest) -> Option<Bearer<SessionCookie>> {
+    Bearer::parse(request.cookie(&session_name(issuer))?.value())
+}
+
+/// The cookie for a new session.
+pub(super) fn set_session(
+    issuer: &Issuer,
+    value: &Bearer<SessionCookie>,
+    life: Duration,
+) -> Cookie<'static> {
+    let life = CookieDuration::try_from(life).unwrap_or(CookieDuration::ZERO);
+    build(issuer, session_name(issuer), value.expose(), life)
+}
+
+/// The same cookie, taken away.
+pub(super) fn remove_session(issuer: &Issuer) -> Cookie<'static> {
+    build(
+        issuer,
+        session_name(issuer),
+        String::new(),
+        CookieDuration::ZERO,
+    )
+}
+
+fn session_name(issuer: &Issuer) -> String {
+    format!("{}{SESSION}", prefix(issuer))
+}
+
 fn build(issuer: &Issuer, name: String, value: String, life: CookieDuration) -> Cookie<'static> {
     Cookie::build(name, value)
         .path("/")
@@ -79,9 +109,12 @@ fn build(issuer: &Issuer, name: String, value: String, life: CookieDuration) -> 
 }
 
 fn stem(issuer: &Issuer) -> String {
-    // Browsers refuse the prefix without Secure, and Secure without TLS; only loopback issuers are without.
-    let prefix = if issuer.is_https() { PREFIX } else { "" };
-    format!("{prefix}{STEM}")
+    format!("{}{STEM}", prefix(issuer))
+}
+
+/// Browsers refuse the prefix without Secure, and Secure without TLS; only loopback issuers are without.
+fn prefix(issuer: &Issuer) -> &'static str {
+    if issuer.is_https() { PREFIX } else { "" }
 }
 
 /// Tells logins apart without naming them: a short hash of the state, which is in the URL anyway.

@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use actix_web::web::{BytesMut, Payload};
 use actix_web::{HttpMessage, HttpRequest};
 use futures_util::StreamExt;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::oidc::json;
 use crate::oidc::parameters::{Parameters, ParametersError};
 
 /// The most bytes that a form may have.
@@ -57,6 +59,9 @@ pub(super) enum UnreadableRequest {
     /// The connection ended in the middle.
     #[error("the body ended early")]
     Broken,
+    /// Not JSON where JSON is expected.
+    #[error("the body must be a JSON object with unique member names, as application/json")]
+    Json,
     /// It arrived, but does not parse.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
@@ -69,7 +74,7 @@ impl UnreadableRequest {
             Self::MediaType => 415,
             Self::TooLarge => 413,
             Self::TooSlow => 408,
-            Self::Broken | Self::Parameters(_) => 400,
+            Self::Broken | Self::Json | Self::Parameters(_) => 400,
         }
     }
 }
@@ -81,16 +86,13 @@ pub(super) fn query(request: &HttpRequest) -> Result<Parameters, UnreadableReque
 
 /// Whether the body says that it is a form.
 pub(super) fn is_form(request: &HttpRequest) -> bool {
-    let media_type = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next());
-    media_type.is_some_and(|value| {
-        value
-            .trim()
-            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
-    })
+    media_type(request)
+        .is_some_and(|value| value.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+fn media_type(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    value.split(';').next().map(str::trim)
 }
 
 /// The parameters of a form.
@@ -104,6 +106,27 @@ pub(super) async fn form(
     let body = tokio::time::timeout(BODY_TIMEOUT, body(payload)).await;
     let body = body.map_err(|_| UnreadableRequest::TooSlow)??;
     Ok(Parameters::parse(&body)?)
+}
+
+/// The members of a JSON object.
+pub(super) async fn json(
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Map<String, Value>, UnreadableRequest> {
+    let media_type = media_type(request);
+    if !media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/json")) {
+        return Err(UnreadableRequest::Json);
+    }
+    let body = tokio::time::timeout(BODY_TIMEOUT, body(payload)).await;
+    let body = body.map_err(|_| UnreadableRequest::TooSlow)??;
+    json::parse_object(&body).map_err(|_| UnreadableRequest::Json)
+}
+
+/// The bearer token in the header, of whatever kind. RFC 6750 section 2.1.
+pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 async fn body(mut payload: Payload) -> Result<Zeroizing<Vec<u8>>, UnreadableRequest> {

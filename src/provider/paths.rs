@@ -19,8 +19,24 @@ pub enum Path {
     Token,
     /// OpenID Connect Core section 5.3.
     Userinfo,
+    /// RFC 7662.
+    Introspect,
+    /// RFC 7009.
+    Revoke,
+    /// RFC 9126.
+    PushedRequests,
+    /// OpenID Connect RP-Initiated Logout 1.0.
+    Logout,
+    /// Where our own page asks to end a session.
+    ConfirmLogout,
+    /// RFC 7591.
+    Register,
+    /// RFC 7592: one client's registration.
+    Registration,
     /// The look of our pages.
     Stylesheet,
+    /// What posts an answer by itself.
+    FormPostScript,
 }
 
 impl Path {
@@ -34,7 +50,15 @@ impl Path {
             Self::NamedCallback => "/callback/{upstream}",
             Self::Token => "/token",
             Self::Userinfo => "/userinfo",
+            Self::Introspect => "/introspect",
+            Self::Revoke => "/revoke",
+            Self::PushedRequests => "/par",
+            Self::Logout => "/logout",
+            Self::ConfirmLogout => "/logout/confirm",
+            Self::Register => "/register",
+            Self::Registration => "/register/{client_id}",
             Self::Stylesheet => "/assets/style.css",
+            Self::FormPostScript => "/assets/form-post.js",
         }
     }
 

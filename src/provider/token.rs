@@ -1,28 +1,27 @@
-//! `POST /token`: an authorization code becomes tokens. RFC 6749 sections 4.1.3 and 5.
-
-use std::sync::Arc;
+//! `POST /token`: a code or a refresh token becomes tokens. RFC 6749 sections 4.1.3, 5 and 6.
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::client_auth;
 use super::error::TokenError;
-use super::incoming::{self, ClientAddress, RequestId};
+use super::incoming::{self, RequestId};
+use super::{client_auth, client_keys, refresh};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
-use crate::login::NotRedeemable;
-use crate::oidc::client::{AuthenticationMethod, Client, ClientCredentials, ClientId};
+use crate::login::{NotRedeemable, Redeemed};
+use crate::oidc::client::{AuthenticatedClient, Client};
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::Parameters;
 use crate::oidc::pkce::CodeVerifier;
 use crate::oidc::scope::ScopeSet;
-use crate::secret::{AccessToken, AuthorizationCode, Bearer, randomness};
-use crate::store::Spending;
+use crate::secret::{AccessToken, AuthorizationCode, Bearer, RefreshToken, randomness};
+use crate::store::{Origin, Spending};
+use crate::tokens::Recipient;
 
 /// The token endpoint.
 pub async fn token(bridge: Data<Bridge>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    match redeem(&bridge, &request, payload).await {
+    match exchange(&bridge, &request, payload).await {
         Ok(tokens) => HttpResponse::Ok().json(tokens),
         Err(error) => error.respond(&request),
     }
@@ -35,34 +34,47 @@ pub async fn wrong_method(request: HttpRequest) -> HttpResponse {
 
 /// A successful answer. RFC 6749 section 5.1; OpenID Connect Core section 3.1.3.3.
 #[derive(Serialize)]
-struct TokenResponse {
+pub(super) struct TokenResponse {
     access_token: String,
     token_type: &'static str,
     expires_in: u64,
     id_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     scope: ScopeSet,
 }
 
-async fn redeem(
+async fn exchange(
     bridge: &Bridge,
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<TokenResponse, TokenError> {
     let now = bridge.clock.now();
     let form = incoming::form(request, payload).await?;
-    let credentials = client_auth::credentials(request, &form)
-        .map_err(|error| counted(bridge, request, error, now))?;
-    bridge
-        .throttle
-        .admit_attempt(ClientAddress::of(request), &credentials.client_id, now)?;
-    let client = known_client(bridge, request, &credentials, now).await?;
-    let client = client
-        .authenticate(&credentials)
-        .map_err(|_| {
-            tracing::info!(target: "sgid_bridge::audit", event = "token", outcome = "refused", client.id = credentials.client_id, request.id = RequestId::of(request), "a client did not prove who it is");
-            refused(bridge, request, &credentials, now)
-        })?;
-    let presented = Presented::parse(&form)?;
+    let client = client_auth::authenticate(bridge, request, &form, now).await?;
+    match form.one("grant_type")? {
+        Some("authorization_code") => redeem(bridge, request, &client, &form, now).await,
+        Some("refresh_token") => refresh::refresh(bridge, request, &client, &form, now).await,
+        Some(_) => Err(OAuthError::new(
+            ErrorCode::UnsupportedGrantType,
+            "grant_type must be authorization_code or refresh_token",
+        )
+        .into()),
+        None => Err(OAuthError::invalid_request(
+            "grant_type is missing: it must be authorization_code or refresh_token",
+        )
+        .into()),
+    }
+}
+
+async fn redeem(
+    bridge: &Bridge,
+    request: &HttpRequest,
+    client: &AuthenticatedClient,
+    form: &Parameters,
+    now: Timestamp,
+) -> Result<TokenResponse, TokenError> {
+    let presented = Presented::parse(form)?;
     let code = Bearer::<AuthorizationCode>::parse(presented.code).ok_or_else(invalid_grant)?;
     let found = bridge.store.find_code(&code, now).await?;
     let found = found.ok_or_else(invalid_grant)?;
@@ -70,17 +82,35 @@ async fn redeem(
     let redeemed = found
         .grant
         .redeem(
-            &client,
+            client,
             presented.redirect_uri,
             presented.code_verifier.as_ref(),
             &allowed,
         )
         .map_err(explain)?;
+    let recipient = recipient(bridge, client, now).await?;
+    // The refresh token first: whoever then loses the code, or revokes it, finds it there.
+    let refresh_token = match redeemed.refreshable() {
+        None => None,
+        Some(grant) => {
+            let token = RefreshToken::generate(&mut randomness());
+            let expires_at = now.after(bridge.lifetimes.refresh_token);
+            let kept = bridge
+                .store
+                .put_refresh_token(&found.row, &token, &grant, expires_at);
+            kept.await?;
+            Some(token.expose())
+        }
+    };
     let access_token = Bearer::<AccessToken>::generate(&mut randomness());
-    let expires_at = now.after(bridge.lifetimes.access_token);
+    let access = redeemed.access(now, now.after(bridge.lifetimes.access_token));
+    let origin = Origin {
+        code: &found.row,
+        session: redeemed.membership().map(|membership| membership.tag),
+    };
     let spending = bridge
         .store
-        .spend_code(&found.row, &access_token, &redeemed.access(), expires_at)
+        .spend_code(origin, &access_token, &access)
         .await?;
     let audit = |outcome: &'static str| {
         metrics::counter!("codes_redeemed_total", "outcome" => outcome).increment(1);
@@ -92,19 +122,57 @@ async fn redeem(
         audit("replayed");
         return Err(invalid_grant().into());
     }
-    let access_token = access_token.expose();
+    let issued = Issued {
+        access_token,
+        refresh_token,
+    };
+    let response = respond(bridge, &redeemed, issued, recipient, now).await?;
+    audit("issued");
+    Ok(response)
+}
+
+/// The handles that were entered for a grant.
+pub(super) struct Issued {
+    pub(super) access_token: Bearer<AccessToken>,
+    pub(super) refresh_token: Option<String>,
+}
+
+/// The answer, with a fresh ID token.
+pub(super) async fn respond(
+    bridge: &Bridge,
+    redeemed: &Redeemed,
+    issued: Issued,
+    recipient: Option<Recipient>,
+    now: Timestamp,
+) -> Result<TokenResponse, TokenError> {
+    let access_token = issued.access_token.expose();
+    let keyring = bridge.keyring();
     let id_token = bridge
         .mint
-        .id_token(bridge.keyring(), &redeemed, &access_token, now)
+        .id_token(keyring, redeemed, &access_token, recipient, now)
         .await?;
-    audit("issued");
     Ok(TokenResponse {
         access_token,
         token_type: "Bearer",
         expires_in: bridge.lifetimes.access_token.as_secs(),
         id_token,
+        refresh_token: issued.refresh_token,
         scope: redeemed.scope().clone(),
     })
+}
+
+/// To whom ID tokens of this client are encrypted, where they are. Asked before anything is spent: keys that are not to
+/// be had must not cost a login.
+pub(super) async fn recipient(
+    bridge: &Bridge,
+    client: &Client,
+    now: Timestamp,
+) -> Result<Option<Recipient>, TokenError> {
+    let Some(encryption) = client.response_protection().id_token_encryption else {
+        return Ok(None);
+    };
+    let keys = client_keys::of(bridge, client, now).await?;
+    Ok(Some(Recipient { encryption, keys }))
 }
 
 /// The parameters of an authorization code grant. RFC 6749 section 4.1.3; RFC 7636 section 4.5.
@@ -116,22 +184,6 @@ struct Presented<'a> {
 
 impl<'a> Presented<'a> {
     fn parse(form: &'a Parameters) -> Result<Self, TokenError> {
-        match form.one("grant_type")? {
-            Some("authorization_code") => {}
-            Some(_) => {
-                return Err(OAuthError::new(
-                    ErrorCode::UnsupportedGrantType,
-                    "grant_type must be authorization_code",
-                )
-                .into());
-            }
-            None => {
-                return Err(OAuthError::invalid_request(
-                    "grant_type is missing: it must be authorization_code",
-                )
-                .into());
-            }
-        }
         let code = form
             .one("code")?
             .ok_or_else(|| OAuthError::invalid_request("code is missing"))?;
@@ -148,52 +200,6 @@ impl<'a> Presented<'a> {
             code_verifier,
         })
     }
-}
-
-async fn known_client(
-    bridge: &Bridge,
-    request: &HttpRequest,
-    credentials: &ClientCredentials,
-    now: Timestamp,
-) -> Result<Arc<Client>, TokenError> {
-    let client = match ClientId::parse(&credentials.client_id) {
-        Some(id) => bridge.clients.find(&bridge.store, &id, now).await?,
-        None => None,
-    };
-    client.ok_or_else(|| {
-        let _ = credentials.compare_with_nothing();
-        refused(bridge, request, credentials, now)
-    })
-}
-
-/// The same answer for an unknown client and a wrong secret.
-fn refused(
-    bridge: &Bridge,
-    request: &HttpRequest,
-    credentials: &ClientCredentials,
-    now: Timestamp,
-) -> TokenError {
-    let address = ClientAddress::of(request);
-    bridge
-        .throttle
-        .record_failure(address, &credentials.client_id, now);
-    TokenError::InvalidClient {
-        challenge: credentials.method == AuthenticationMethod::ClientSecretBasic,
-    }
-}
-
-/// Credentials that cannot even be read count as a failure of nobody in particular.
-fn counted(
-    bridge: &Bridge,
-    request: &HttpRequest,
-    error: TokenError,
-    now: Timestamp,
-) -> TokenError {
-    if matches!(error, TokenError::InvalidClient { .. }) {
-        let address = ClientAddress::of(request);
-        bridge.throttle.record_failure(address, "", now);
-    }
-    error
 }
 
 /// One answer for a code that is unknown, expired, spent or another client's.

@@ -2,13 +2,22 @@
 
 use super::{Store, StoreError, on, open, seal};
 use crate::clock::Timestamp;
-use crate::login::Access;
+use crate::login::{Access, SessionTag};
 use crate::secret::{AccessToken, Bearer, RowId};
 
 const TABLE: &str = "access_token";
 
 /// What a revoked token opens.
 const REVOKED: &[u8] = &[];
+
+/// What an access token came from, and what it therefore ends with.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The code, for its own token or for one that was refreshed.
+    pub code: &'a RowId,
+    /// The session of the login, where there is one.
+    pub session: Option<SessionTag>,
+}
 
 /// What became of an attempt to spend a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,24 +35,24 @@ impl Store {
     /// [`StoreError`]; the code may or may not be spent then.
     pub async fn spend_code(
         &self,
-        code: &RowId,
+        origin: Origin<'_>,
         token: &Bearer<AccessToken>,
         access: &Access,
-        expires_at: Timestamp,
     ) -> Result<Spending, StoreError> {
         let faces = self.master_keys.faces(TABLE, token);
         let sealed = seal(&faces, access)?;
         let entered = on!(self, |pool| {
             sqlx::query(
                 // Without the code's row there is nothing to spend, and the sweep keeps a token's row beside its code's.
-                "insert into access_token (id, code_id, expires_at, sealed) \
-             select $1, id, $3, $4 from authorization_code where id = $2 \
+                "insert into access_token (id, code_id, expires_at, sealed, session_tag) \
+             select $1, id, $3, $4, $5 from authorization_code where id = $2 \
              on conflict (code_id) do nothing",
             )
             .bind(faces.row.as_bytes())
-            .bind(code.as_bytes())
-            .bind(expires_at.seconds())
+            .bind(origin.code.as_bytes())
+            .bind(access.expires_at.seconds())
             .bind(&sealed[..])
+            .bind(origin.session.as_ref().map(SessionTag::as_bytes))
             .execute(pool)
             .await
             .map(|done| done.rows_affected())
@@ -55,15 +64,93 @@ impl Store {
         })
     }
 
-    /// Ends what a code had granted. The row stays, emptied, so that the code stays spent.
+    /// Enters a token that a refresh gives. It opens at once, so it is handed out only once the refresh token was
+    /// rotated: see [`Store::rotate_refresh_token`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_access_token(
+        &self,
+        code: &RowId,
+        token: &Bearer<AccessToken>,
+        access: &Access,
+    ) -> Result<(), StoreError> {
+        let faces = self.master_keys.faces(TABLE, token);
+        let sealed = seal(&faces, access)?;
+        on!(self, |pool| sqlx::query(
+            // It spends no code, so it stands under its own name where a code would be.
+            "insert into access_token (id, code_id, family, expires_at, sealed) \
+             values ($1, $1, $2, $3, $4)"
+        )
+        .bind(faces.row.as_bytes())
+        .bind(code.as_bytes())
+        .bind(access.expires_at.seconds())
+        .bind(&sealed[..])
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+
+    /// Ends all that a code had granted: its token, its refresh tokens, and the tokens that those gave. The rows of
+    /// access tokens stay, emptied, so that the code stays spent.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn revoke_code(&self, code: &RowId) -> Result<(), StoreError> {
+        // The refresh token first: what it gives is entered before it is rotated, so nothing slips through behind.
         on!(self, |pool| sqlx::query(
-            "update access_token set sealed = $2 where code_id = $1"
+            "delete from refresh_token where code_id = $1"
         )
         .bind(code.as_bytes())
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
+        on!(self, |pool| sqlx::query(
+            "update access_token set sealed = $2 where code_id = $1 or family = $1"
+        )
+        .bind(code.as_bytes())
+        .bind(REVOKED)
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+
+    /// Ends one access token.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn revoke_access_token(&self, token: &Bearer<AccessToken>) -> Result<(), StoreError> {
+        for faces in self.master_keys.possible_faces(TABLE, token) {
+            on!(self, |pool| sqlx::query(
+                "update access_token set sealed = $2 where id = $1"
+            )
+            .bind(faces.row.as_bytes())
+            .bind(REVOKED)
+            .execute(pool)
+            .await
+            .map(|_| ()))?;
+        }
+        Ok(())
+    }
+
+    /// Ends what one client holds of a session: its access tokens, and its codes that wait to be redeemed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn revoke_session(&self, tag: SessionTag) -> Result<(), StoreError> {
+        on!(self, |pool| sqlx::query(
+            "delete from authorization_code where session_tag = $1"
+        )
+        .bind(tag.as_bytes())
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
+        on!(self, |pool| sqlx::query(
+            "update access_token set sealed = $2 where session_tag = $1"
+        )
+        .bind(tag.as_bytes())
         .bind(REVOKED)
         .execute(pool)
         .await

@@ -17,6 +17,15 @@ pub struct SecretRecord {
     pub expires_at: Option<Timestamp>,
 }
 
+/// How a client that registered itself changes its registration. RFC 7592.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RegistrationRecord {
+    /// The hash of its registration access token.
+    pub token: ClientSecretHash,
+    /// When it registered: `client_id_issued_at`.
+    pub issued_at: Timestamp,
+}
+
 /// A client as it is kept.
 #[derive(Clone, Debug)]
 pub struct ClientRecord {
@@ -24,6 +33,8 @@ pub struct ClientRecord {
     pub metadata: ClientMetadata,
     /// Its secrets.
     pub secrets: Vec<SecretRecord>,
+    /// Where it registered itself.
+    pub registration: Option<RegistrationRecord>,
     /// When it last changed.
     pub changed_at: Timestamp,
 }
@@ -34,19 +45,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn add_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
-        let (metadata, secrets) = written(client)?;
+        let Written {
+            metadata,
+            secrets,
+            registration,
+        } = Written::of(client)?;
         let added = on!(self, |pool| {
             sqlx::query(
-            "insert into client (client_id, metadata, secrets, changed_at) values ($1, $2, $3, $4) \
-             on conflict (client_id) do nothing"
-        )
-        .bind(client.metadata.client_id.as_str())
-        .bind(&metadata[..])
-        .bind(&secrets[..])
-        .bind(client.changed_at.seconds())
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected())
+                "insert into client (client_id, metadata, secrets, changed_at, registration) \
+             values ($1, $2, $3, $4, $5) on conflict (client_id) do nothing",
+            )
+            .bind(client.metadata.client_id.as_str())
+            .bind(&metadata[..])
+            .bind(&secrets[..])
+            .bind(client.changed_at.seconds())
+            .bind(registration.as_deref())
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected())
         })?;
         Ok(added == 1)
     }
@@ -60,14 +76,18 @@ impl Store {
         found: &ClientRecord,
         became: &ClientRecord,
     ) -> Result<bool, StoreError> {
-        let (metadata, secrets) = written(became)?;
+        let Written {
+            metadata,
+            secrets,
+            registration,
+        } = Written::of(became)?;
         // Always later than before, so that two changes within a second do not pass for one.
         let changed_at = became
             .changed_at
             .seconds()
             .max(found.changed_at.seconds() + 1);
         let replaced = on!(self, |pool| sqlx::query(
-            "update client set metadata = $2, secrets = $3, changed_at = $4 \
+            "update client set metadata = $2, secrets = $3, changed_at = $4, registration = $6 \
              where client_id = $1 and changed_at = $5"
         )
         .bind(found.metadata.client_id.as_str())
@@ -75,6 +95,7 @@ impl Store {
         .bind(&secrets[..])
         .bind(changed_at)
         .bind(found.changed_at.seconds())
+        .bind(registration.as_deref())
         .execute(pool)
         .await
         .map(|done| done.rows_affected()))?;
@@ -86,12 +107,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn find_client(&self, id: &ClientId) -> Result<Option<ClientRecord>, StoreError> {
-        let row: Option<(String, String, i64)> = on!(self, |pool| sqlx::query_as(
-            "select metadata, secrets, changed_at from client where client_id = $1"
+        let row: Option<Row> = on!(self, |pool| {
+            sqlx::query_as(
+            "select metadata, secrets, changed_at, registration from client where client_id = $1"
         )
         .bind(id.as_str())
         .fetch_optional(pool)
-        .await)?;
+        .await
+        })?;
         row.map(read).transpose()
     }
 
@@ -100,8 +123,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn list_clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
-        let rows: Vec<(String, String, i64)> = on!(self, |pool| sqlx::query_as(
-            "select metadata, secrets, changed_at from client order by client_id"
+        let rows: Vec<Row> = on!(self, |pool| sqlx::query_as(
+            "select metadata, secrets, changed_at, registration from client order by client_id"
         )
         .fetch_all(pool)
         .await)?;
@@ -124,19 +147,35 @@ impl Store {
     }
 }
 
-fn written(client: &ClientRecord) -> Result<(String, String), StoreError> {
-    Ok((
-        serde_json::to_string(&client.metadata)?,
-        serde_json::to_string(&client.secrets)?,
-    ))
+/// Metadata, secrets, when it changed, and how it registered itself.
+type Row = (String, String, i64, Option<String>);
+
+/// A record as its columns hold it.
+struct Written {
+    metadata: String,
+    secrets: String,
+    registration: Option<String>,
 }
 
-fn read(
-    (metadata, secrets, changed_at): (String, String, i64),
-) -> Result<ClientRecord, StoreError> {
+impl Written {
+    fn of(client: &ClientRecord) -> Result<Self, StoreError> {
+        let registration = client.registration.as_ref();
+        Ok(Self {
+            metadata: serde_json::to_string(&client.metadata)?,
+            secrets: serde_json::to_string(&client.secrets)?,
+            registration: registration.map(serde_json::to_string).transpose()?,
+        })
+    }
+}
+
+fn read((metadata, secrets, changed_at, registration): Row) -> Result<ClientRecord, StoreError> {
     Ok(ClientRecord {
         metadata: serde_json::from_str(&metadata)?,
         secrets: serde_json::from_str(&secrets)?,
+        registration: registration
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose()?,
         changed_at: Timestamp::from_seconds(changed_at),
     })
 }

@@ -2,7 +2,7 @@
 
 use super::{Store, StoreError, on, open, seal};
 use crate::clock::Timestamp;
-use crate::login::Grant;
+use crate::login::{Grant, SessionTag};
 use crate::secret::{AuthorizationCode, Bearer, RowId};
 
 const TABLE: &str = "authorization_code";
@@ -29,12 +29,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let faces = self.master_keys.faces(TABLE, code);
         let sealed = seal(&faces, grant)?;
+        let session = grant.membership().map(|membership| membership.tag);
         on!(self, |pool| sqlx::query(
-            "insert into authorization_code (id, expires_at, sealed) values ($1, $2, $3)"
+            "insert into authorization_code (id, expires_at, sealed, session_tag) \
+             values ($1, $2, $3, $4)"
         )
         .bind(faces.row.as_bytes())
         .bind(expires_at.seconds())
         .bind(&sealed[..])
+        .bind(session.as_ref().map(SessionTag::as_bytes))
         .execute(pool)
         .await
         .map(|_| ()))?;

@@ -58,13 +58,13 @@ impl Store {
         Ok(None)
     }
 
-    /// How many logins wait.
+    /// How many logins and pushed requests wait.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn count_logins(&self) -> Result<u64, StoreError> {
         let count: i64 = on!(self, |pool| sqlx::query_scalar(
-            "select count(*) from login"
+            "select (select count(*) from login) + (select count(*) from pushed_request)"
         )
         .fetch_one(pool)
         .await)?;

@@ -2,18 +2,26 @@
 //! Never knows: HTTP, sgID, what a claim means.
 
 mod access_tokens;
+mod assertions;
 mod clients;
 mod codes;
 mod connection;
 mod logins;
+mod logout_notices;
+mod pushed_requests;
+mod refresh_tokens;
 mod secrets;
+mod sessions;
 mod signing_keys;
 mod standing;
 
-pub use access_tokens::Spending;
-pub use clients::{ClientRecord, SecretRecord};
+pub use access_tokens::{Origin, Spending};
+pub use clients::{ClientRecord, RegistrationRecord, SecretRecord};
 pub use codes::FoundCode;
 pub use connection::Unmigrated;
+pub use logout_notices::LogoutNotice;
+pub use pushed_requests::PushedRequest as PushedAuthorizationRequest;
+pub use refresh_tokens::{FoundRefreshToken, Rotation};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +97,11 @@ impl Store {
         for statement in [
             "delete from login where expires_at <= $1",
             "delete from authorization_code where expires_at <= $1",
+            "delete from session where expires_at <= $1",
+            "delete from pushed_request where expires_at <= $1",
+            "delete from refresh_token where expires_at <= $1",
+            "delete from used_assertion where expires_at <= $1",
+            "delete from logout_notice where expires_at <= $1",
             // A token's row keeps its code spent: it stays for as long as the code's, whatever the clocks say.
             "delete from access_token where expires_at <= $1 and not exists \
              (select 1 from authorization_code where authorization_code.id = access_token.code_id)",

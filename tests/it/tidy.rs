@@ -17,10 +17,10 @@ const FLOORS: [&[&str]; 10] = [
     &["http"],
     &["provider"],
     &["bridge"],
-    &["sgid", "clients", "tokens", "pages"],
+    &["sgid", "outgoing", "clients", "tokens", "pages"],
     &["store"],
     &["config"],
-    &["login", "keyring", "catalogue"],
+    &["login", "keyring", "catalogue", "jose"],
     &["oidc", "secret", "clock"],
 ];
 
@@ -39,8 +39,11 @@ const GUESTS: [(&str, &[&str]); 7] = [
     ),
     ("sqlx", &["store"]),
     ("openidconnect", &["sgid", "simulator", "playground"]),
-    ("reqwest", &["sgid", "simulator", "playground"]),
-    ("josekit", &["sgid", "keyring", "simulator", "playground"]),
+    ("reqwest", &["sgid", "outgoing", "simulator", "playground"]),
+    (
+        "josekit",
+        &["sgid", "keyring", "jose", "simulator", "playground"],
+    ),
     ("rsa", &["sgid"]),
     ("openssl", &["simulator"]),
 ];

@@ -20,9 +20,33 @@ pub(in crate::cli) struct Change {
     /// Where people may be sent after signing out; may be repeated
     #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
     pub(super) post_logout_redirect_uris: Vec<String>,
-    /// `client_secret_basic`, `client_secret_post` or none
+    /// Where we tell it that a session has ended
+    #[arg(long, value_name = "URI")]
+    pub(super) backchannel_logout_uri: Option<String>,
+    /// `client_secret_basic`, `client_secret_post`, `private_key_jwt` or none
     #[arg(long)]
     pub(super) token_endpoint_auth_method: Option<String>,
+    /// The algorithm of its client assertions
+    #[arg(long)]
+    pub(super) token_endpoint_auth_signing_alg: Option<String>,
+    /// A file with its public keys, a JWK Set
+    #[arg(long, value_name = "FILE")]
+    pub(super) jwks_file: Option<std::path::PathBuf>,
+    /// Where its public keys are
+    #[arg(long, value_name = "URI")]
+    pub(super) jwks_uri: Option<String>,
+    /// `authorization_code` or `refresh_token`; may be repeated
+    #[arg(long = "grant-type", value_name = "TYPE")]
+    pub(super) grant_types: Vec<String>,
+    /// query, fragment or `form_post`; may be repeated
+    #[arg(long = "response-mode", value_name = "MODE")]
+    pub(super) response_modes: Vec<String>,
+    /// The algorithm of its request objects
+    #[arg(long)]
+    pub(super) request_object_signing_alg: Option<String>,
+    /// Whether every authorization request must be pushed
+    #[arg(long)]
+    pub(super) require_pushed_authorization_requests: Option<bool>,
     /// What it may ever ask for, such as "openid profile"
     #[arg(long)]
     pub(super) scope: Option<String>,
@@ -35,6 +59,21 @@ pub(in crate::cli) struct Change {
     /// RS256, PS256, ES256 or `EdDSA`
     #[arg(long)]
     pub(super) id_token_signed_response_alg: Option<String>,
+    /// RSA-OAEP-256, ECDH-ES, ECDH-ES+A128KW or ECDH-ES+A256KW
+    #[arg(long)]
+    pub(super) id_token_encrypted_response_alg: Option<String>,
+    /// A128CBC-HS256, A256CBC-HS512, A128GCM or A256GCM
+    #[arg(long)]
+    pub(super) id_token_encrypted_response_enc: Option<String>,
+    /// RS256, PS256, ES256 or `EdDSA`: userinfo as a signed JWT
+    #[arg(long)]
+    pub(super) userinfo_signed_response_alg: Option<String>,
+    /// As for ID tokens
+    #[arg(long)]
+    pub(super) userinfo_encrypted_response_alg: Option<String>,
+    /// As for ID tokens
+    #[arg(long)]
+    pub(super) userinfo_encrypted_response_enc: Option<String>,
     /// `id_token` or userinfo; may be repeated
     #[arg(long, value_name = "PLACE")]
     pub(super) claims_in: Vec<String>,
@@ -50,6 +89,9 @@ pub(in crate::cli) struct Change {
     /// The host for pairwise identifiers
     #[arg(long)]
     pub(super) sector_identifier: Option<String>,
+    /// Where the redirect URIs of its sector are listed; its host is the sector
+    #[arg(long, value_name = "URI")]
+    pub(super) sector_identifier_uri: Option<String>,
     /// Why it may receive NRIC or FIN numbers
     #[arg(long)]
     pub(super) nric_purpose: Option<String>,
@@ -84,18 +126,55 @@ impl Change {
                 &self.id_token_signed_response_alg,
             ),
             ("application_type", &self.application_type),
+            ("backchannel_logout_uri", &self.backchannel_logout_uri),
+            (
+                "token_endpoint_auth_signing_alg",
+                &self.token_endpoint_auth_signing_alg,
+            ),
+            ("jwks_uri", &self.jwks_uri),
+            (
+                "request_object_signing_alg",
+                &self.request_object_signing_alg,
+            ),
+            (
+                "id_token_encrypted_response_alg",
+                &self.id_token_encrypted_response_alg,
+            ),
+            (
+                "id_token_encrypted_response_enc",
+                &self.id_token_encrypted_response_enc,
+            ),
+            (
+                "userinfo_signed_response_alg",
+                &self.userinfo_signed_response_alg,
+            ),
+            (
+                "userinfo_encrypted_response_alg",
+                &self.userinfo_encrypted_response_alg,
+            ),
+            (
+                "userinfo_encrypted_response_enc",
+                &self.userinfo_encrypted_response_enc,
+            ),
             ("sector_identifier", &self.sector_identifier),
+            ("sector_identifier_uri", &self.sector_identifier_uri),
             ("nric_purpose", &self.nric_purpose),
         ];
         let lists = [
             ("redirect_uris", &self.redirect_uris),
             ("post_logout_redirect_uris", &self.post_logout_redirect_uris),
+            ("grant_types", &self.grant_types),
+            ("response_modes", &self.response_modes),
             ("claims_in", &self.claims_in),
             ("web_origins", &self.web_origins),
         ];
         let switches = [
             ("require_pkce", self.require_pkce),
             ("require_nonce", self.require_nonce),
+            (
+                "require_pushed_authorization_requests",
+                self.require_pushed_authorization_requests,
+            ),
             ("enabled", self.enabled),
         ];
         let named = texts
@@ -119,9 +198,19 @@ impl Change {
                 metadata.insert(name.to_owned(), value);
             }
         }
+        if let Some(file) = &self.jwks_file {
+            metadata.insert("jwks".to_owned(), read_jwks(file)?);
+        }
         metadata.insert("client_id".to_owned(), self.client_id.clone().into());
         metadata.entry("redirect_uris").or_insert_with(|| json!([]));
         serde_json::from_value(Value::Object(metadata))
             .map_err(|error| CliError::Usage(error.to_string()))
     }
+}
+
+fn read_jwks(file: &std::path::Path) -> Result<Value, CliError> {
+    let usage =
+        |reason: &dyn std::fmt::Display| CliError::Usage(format!("{}: {reason}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| usage(&error))?;
+    serde_json::from_str(&text).map_err(|error| usage(&error))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use self::change::Change;
 use self::report::{line, report, summary};
@@ -16,6 +17,7 @@ use crate::bridge::{Prepared, open_store};
 use crate::clients::Rules;
 use crate::clock::{Clock, Timestamp};
 use crate::oidc::client::{AuthenticationMethod, Client, ClientId, ClientSecretHash};
+use crate::outgoing::Outgoing;
 use crate::secret::{Bearer, ClientSecret, randomness};
 use crate::store::{ClientRecord, SecretRecord, Store};
 
@@ -65,6 +67,7 @@ pub(super) struct RotateSecret {
 
 struct Open {
     store: Store,
+    outgoing: Outgoing,
     rules: Rules,
     configured: Vec<std::sync::Arc<Client>>,
     now: Timestamp,
@@ -81,6 +84,7 @@ impl ClientCommand {
             store,
             rules: prepared.clients.rules().as_ref().clone(),
             configured: prepared.clients.configured(),
+            outgoing: prepared.outgoing,
             now: Clock::system().now(),
         };
         match self {
@@ -97,14 +101,16 @@ impl ClientCommand {
 impl Open {
     async fn add(&self, change: &Change) -> Result<(), CliError> {
         let metadata = change.over(Map::new())?;
-        let secret = (metadata.token_endpoint_auth_method != AuthenticationMethod::None)
+        let secret = has_secret(metadata.token_endpoint_auth_method)
             .then(|| Bearer::<ClientSecret>::generate(&mut randomness()).expose());
         let record = ClientRecord {
             secrets: secret.iter().map(|secret| hashed(secret)).collect(),
+            registration: None,
             metadata,
             changed_at: self.now,
         };
         self.admit(&record)?;
+        self.confirm_sector(&record).await?;
         let id = &record.metadata.client_id;
         if self.is_configured(id) || !self.store.add_client(&record).await? {
             return Err(CliError::Failed(format!(
@@ -123,9 +129,11 @@ impl Open {
         let record = ClientRecord {
             metadata: change.over(metadata)?,
             secrets: former.secrets.clone(),
+            registration: former.registration.clone(),
             changed_at: self.now,
         };
         self.admit(&record)?;
+        self.confirm_sector(&record).await?;
         self.replace(&former, &record).await?;
         audit("client.updated", &record.metadata.client_id);
         report(change.json, &record, None)
@@ -134,8 +142,10 @@ impl Open {
     async fn rotate_secret(&self, rotate: &RotateSecret) -> Result<(), CliError> {
         let former = self.find(&rotate.client_id).await?;
         let mut record = former.clone();
-        if record.metadata.token_endpoint_auth_method == AuthenticationMethod::None {
-            return Err(CliError::failed("a public client has no secret"));
+        if !has_secret(record.metadata.token_endpoint_auth_method) {
+            return Err(CliError::failed(
+                "this client has no secret: it is public, or has keys of its own",
+            ));
         }
         let until = self.now.after(rotate.overlap);
         record
@@ -238,6 +248,17 @@ impl Open {
             .map_err(|error| CliError::Usage(error.to_string()))
     }
 
+    /// A sector must list the redirect URIs itself: OpenID Connect Registration section 5.
+    async fn confirm_sector(&self, record: &ClientRecord) -> Result<(), CliError> {
+        let uri = record.metadata.sector_identifier_uri.as_deref();
+        let Some(uri) = uri.and_then(|uri| Url::parse(uri).ok()) else {
+            return Ok(());
+        };
+        let redirect_uris = &record.metadata.redirect_uris;
+        let confirmed = self.outgoing.confirm_sector(&uri, redirect_uris).await;
+        confirmed.map_err(CliError::failed)
+    }
+
     async fn replace(&self, former: &ClientRecord, record: &ClientRecord) -> Result<(), CliError> {
         if self.store.replace_client(former, record).await? {
             return Ok(());
@@ -269,6 +290,13 @@ impl Open {
                 "there is no client of that name in the database: see `sgid-bridge client list`",
             )
         })
+    }
+}
+
+fn has_secret(method: AuthenticationMethod) -> bool {
+    match method {
+        AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost => true,
+        AuthenticationMethod::PrivateKeyJwt | AuthenticationMethod::None => false,
     }
 }
 

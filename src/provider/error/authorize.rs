@@ -4,12 +4,13 @@ use std::error::Error;
 
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{Cause, ErrorPage, PageFault, database_away, log, see_other};
+use super::{Cause, ErrorPage, PageFault, database_away, log};
 use crate::bridge::Bridge;
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::BadParameter;
 use crate::oidc::return_address::ReturnAddress;
 use crate::provider::incoming::{RequestId, UnreadableRequest};
+use crate::provider::outgoing::deliver;
 use crate::sgid::SgidError;
 use crate::store::StoreError;
 
@@ -57,16 +58,7 @@ impl AuthorizeError {
 
     /// sgID's absence or fault, told to the relying party without sgID's words.
     pub(in crate::provider) fn sgid_to(return_to: ReturnAddress, cause: SgidError) -> Self {
-        let error = match cause {
-            SgidError::Unavailable { .. } => OAuthError::new(
-                ErrorCode::TemporarilyUnavailable,
-                "sgID is not reachable; try again in a moment",
-            ),
-            SgidError::Untrusted { .. } => OAuthError::new(
-                ErrorCode::ServerError,
-                "sgID's answer could not be accepted; the log of the bridge says why",
-            ),
-        };
+        let error = sgid_error(cause);
         Self::Return(Box::new(return_to), error, Some(Box::new(cause)))
     }
 
@@ -89,9 +81,23 @@ impl AuthorizeError {
             }
             Self::Return(return_to, error, cause) => {
                 log("returned", &error.to_string(), cause.as_deref(), &reference);
-                see_other(&return_to.with_error(&error))
+                deliver(bridge, &return_to.with_error(&error))
             }
         }
+    }
+}
+
+/// What a relying party hears of sgID's absence or fault, without sgID's words.
+fn sgid_error(cause: SgidError) -> OAuthError {
+    match cause {
+        SgidError::Unavailable { .. } => OAuthError::new(
+            ErrorCode::TemporarilyUnavailable,
+            "sgID is not reachable; try again in a moment",
+        ),
+        SgidError::Untrusted { .. } => OAuthError::new(
+            ErrorCode::ServerError,
+            "sgID's answer could not be accepted; the log of the bridge says why",
+        ),
     }
 }
 

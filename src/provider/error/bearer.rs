@@ -1,14 +1,19 @@
 //! Userinfo: a challenge. RFC 6750 section 3.
 
+use std::error::Error;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{Cause, RETRY_SECONDS, database_away, log, write_oauth};
+use crate::jose::EncryptionError;
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::BadParameter;
+use crate::provider::client_keys::NotByClient;
 use crate::provider::incoming::{RequestId, UnreadableRequest};
 use crate::store::StoreError;
+use crate::tokens::MintError;
 
 /// What may go wrong at userinfo. RFC 6750 section 3.1.
 #[derive(Debug)]
@@ -23,6 +28,10 @@ pub(in crate::provider) enum BearerError {
     Invalid,
     /// The database is away: never reported as a bad token.
     Unavailable(StoreError),
+    /// The client's own keys, to which the answer is encrypted, are not to be had.
+    ClientKeys(NotByClient),
+    /// We are at fault.
+    Fault(Box<dyn Error>),
 }
 
 impl BearerError {
@@ -57,6 +66,24 @@ impl BearerError {
                 database_away(),
                 Some(Box::new(cause)),
             ),
+            Self::ClientKeys(cause) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                OAuthError::new(
+                    ErrorCode::ServerError,
+                    format!(
+                        "userinfo of this client is encrypted to its own keys, which cannot be used: {cause}"
+                    ),
+                ),
+                Some(Box::new(cause)),
+            ),
+            Self::Fault(cause) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                OAuthError::new(
+                    ErrorCode::ServerError,
+                    "the bridge could not protect the answer; its log says why",
+                ),
+                Some(cause),
+            ),
         };
         log(
             "userinfo",
@@ -67,7 +94,7 @@ impl BearerError {
         let mut response = HttpResponse::build(status);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((RETRY_AFTER, RETRY_SECONDS));
-        } else {
+        } else if !status.is_server_error() {
             let challenge = format!(
                 "Bearer realm=\"userinfo\", error=\"{}\", error_description=\"{}\"",
                 error.code.as_str(),
@@ -98,5 +125,29 @@ impl From<StoreError> for BearerError {
             StoreError::DoesNotOpen(_) => Self::Invalid,
             other => Self::Unavailable(other),
         }
+    }
+}
+
+impl From<NotByClient> for BearerError {
+    fn from(error: NotByClient) -> Self {
+        Self::ClientKeys(error)
+    }
+}
+
+impl From<MintError> for BearerError {
+    fn from(error: MintError) -> Self {
+        Self::Fault(Box::new(error))
+    }
+}
+
+impl From<EncryptionError> for BearerError {
+    fn from(error: EncryptionError) -> Self {
+        Self::Fault(Box::new(error))
+    }
+}
+
+impl From<serde_json::Error> for BearerError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Fault(Box::new(error))
     }
 }

@@ -12,35 +12,27 @@ pub(super) use token::TokenError;
 
 use std::error::Error;
 
-use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::json;
 
 use crate::oidc::error::{ErrorCode, OAuthError};
 
 /// When somebody who was turned away may come back, in seconds.
-const RETRY_SECONDS: &str = "60";
+pub(super) const RETRY_SECONDS: &str = "60";
 
 /// What lies behind an error, for the log only.
 type Cause = Option<Box<dyn Error>>;
 
 /// The one way to say that it is us who lack something, and that trying again helps.
-fn database_away() -> OAuthError {
+pub(super) fn database_away() -> OAuthError {
     OAuthError::new(
         ErrorCode::TemporarilyUnavailable,
         "the bridge cannot reach its database; try again in a moment",
     )
 }
 
-/// A redirect that a browser follows with GET, whatever it did before. RFC 9700 section 4.12.
-pub(super) fn see_other(url: &str) -> HttpResponse {
-    HttpResponse::SeeOther()
-        .insert_header((LOCATION, url))
-        .finish()
-}
-
 /// A refusal as JSON. RFC 6749 section 5.2.
-fn write_oauth(mut response: HttpResponseBuilder, error: &OAuthError) -> HttpResponse {
+pub(super) fn write_oauth(mut response: HttpResponseBuilder, error: &OAuthError) -> HttpResponse {
     response.json(json!({
         "error": error.code.as_str(),
         "error_description": error.description.as_str(),
@@ -48,7 +40,7 @@ fn write_oauth(mut response: HttpResponseBuilder, error: &OAuthError) -> HttpRes
 }
 
 /// One event for each refusal and failure, with the whole chain of what lies behind it.
-fn log(surface: &'static str, answer: &str, cause: Option<&dyn Error>, reference: &str) {
+pub(super) fn log(surface: &'static str, answer: &str, cause: Option<&dyn Error>, reference: &str) {
     match cause {
         None => tracing::info!(surface, answer, request.id = reference, "refused"),
         Some(cause) => {

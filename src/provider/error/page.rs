@@ -26,9 +26,21 @@ pub enum PageFault {
     /// The callback is not for this browser, or its login is over.
     #[error("no login of this browser fits the callback")]
     NoLogin,
-    /// The person came back too late; a fresh login waits at this URL.
+    /// The person came back too late; a fresh login waits at the first URL, and the app hears of it at the second.
     #[error("the login has expired")]
-    Expired(String),
+    Expired(String, Option<String>),
+    /// The request stands behind a `request_uri` that is unknown, used or expired.
+    #[error("the request_uri is unknown, used or expired")]
+    RequestUri,
+    /// The token that says who is to be signed out is not one of ours, or not one of that app.
+    #[error("the id_token_hint is invalid")]
+    Hint,
+    /// An app wants the person sent to an address that is not registered.
+    #[error("the post_logout_redirect_uri is not registered")]
+    PostLogoutRedirectUri,
+    /// The form that ends a session did not come from our page.
+    #[error("the sign-out was not confirmed on a page of ours")]
+    NotConfirmed,
     /// The client was disabled or changed while the person was at sgID.
     #[error("the client changed during the login")]
     ClientChanged,
@@ -81,7 +93,11 @@ impl PageFault {
             Self::UnknownClient
             | Self::NoReturnAddress(_)
             | Self::NoLogin
-            | Self::Expired(_)
+            | Self::Expired(..)
+            | Self::RequestUri
+            | Self::Hint
+            | Self::PostLogoutRedirectUri
+            | Self::NotConfirmed
             | Self::ClientChanged => StatusCode::BAD_REQUEST,
             Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -144,7 +160,15 @@ impl PageFault {
                     "Cookies must be allowed for this site.",
                 ],
             ),
-            Self::Expired(_) => (
+            Self::RequestUri => (
+                "This sign-in request is over",
+                "The app prepared a request that waits a short time and works once. Nobody was signed in.".to_owned(),
+                vec!["Go back to the app and sign in again there."],
+            ),
+            Self::Hint | Self::PostLogoutRedirectUri | Self::NotConfirmed => {
+                return self.words_at_sign_out();
+            }
+            Self::Expired(..) => (
                 "That took a little too long",
                 "For your safety, a sign-in waits a few minutes only. Nobody was signed in; you can simply start again.".to_owned(),
                 vec![],
@@ -191,6 +215,37 @@ impl PageFault {
             advice,
         }
     }
+
+    fn words_at_sign_out(&self) -> Words<'static> {
+        let (heading, explanation, advice): (&str, &str, Vec<&str>) = match self {
+            Self::Hint => (
+                "This sign-out cannot be finished here",
+                "The app wanted to sign out somebody by an invalid token: it is not one that this service gave to that app. Nobody was signed out.",
+                vec![
+                    "Go back to the app and sign out there.",
+                    "If you run the app: send the ID token that it received, unchanged, as id_token_hint.",
+                ],
+            ),
+            Self::PostLogoutRedirectUri => (
+                "This app cannot receive you after you sign out",
+                "The address that it wants you sent to is not registered for it. Nobody was signed out.",
+                vec![
+                    "Go back to the app and sign out there.",
+                    "If you run the app: register the address in post_logout_redirect_uris exactly as the app sends it, and send id_token_hint or client_id with it.",
+                ],
+            ),
+            _ => (
+                "You are still signed in",
+                "The request to sign out did not come from our own page, or that page was too old.",
+                vec!["Go back to the app and sign out there once more."],
+            ),
+        };
+        Words {
+            heading,
+            explanation: explanation.to_owned(),
+            advice,
+        }
+    }
 }
 
 impl ErrorPage<'_> {
@@ -198,9 +253,16 @@ impl ErrorPage<'_> {
     pub fn render(&self) -> String {
         let words = self.fault.words();
         let action = match self.fault {
-            PageFault::Expired(fresh_start) => Some(Action {
+            PageFault::Expired(fresh_start, _) => Some(Action::Link {
                 href: fresh_start,
                 label: "Start again",
+            }),
+            _ => None,
+        };
+        let alternative = match self.fault {
+            PageFault::Expired(_, Some(back)) => Some(Action::Link {
+                href: back,
+                label: "Go back to the app without signing in",
             }),
             _ => None,
         };
@@ -211,6 +273,7 @@ impl ErrorPage<'_> {
             explanation: &words.explanation,
             advice: &words.advice,
             action,
+            alternative,
             reference: Some(self.reference).filter(|reference| !reference.is_empty()),
         }
         .render()

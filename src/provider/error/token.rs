@@ -1,4 +1,4 @@
-//! The token endpoint: JSON. RFC 6749 section 5.2.
+//! The endpoints that only programs call: JSON. RFC 6749 section 5.2, which RFC 7009, 7662 and 9126 take over.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -6,13 +6,15 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::{Cause, RETRY_SECONDS, database_away, log, write_oauth};
 use crate::bridge::Throttled;
+use crate::oidc::client::InvalidClient;
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::BadParameter;
+use crate::provider::client_keys::NotByClient;
 use crate::provider::incoming::{RequestId, UnreadableRequest};
 use crate::store::StoreError;
 use crate::tokens::MintError;
 
-/// What may go wrong at the token endpoint. RFC 6749 section 5.2.
+/// What may go wrong where a client authenticates. RFC 6749 section 5.2.
 #[derive(Debug)]
 pub(in crate::provider) enum TokenError {
     /// A refusal with its code.
@@ -25,11 +27,15 @@ pub(in crate::provider) enum TokenError {
     InvalidClient {
         /// Whether the client tried HTTP Basic.
         challenge: bool,
+        /// What the client may hear of it.
+        reason: InvalidClient,
     },
     /// Too many failures.
     Throttled,
     /// The database is away: never reported as a bad credential.
     Unavailable(StoreError),
+    /// The client's own keys, to which its tokens are encrypted, are not to be had.
+    ClientKeys(NotByClient),
     /// We are at fault.
     Fault(MintError),
 }
@@ -47,10 +53,12 @@ impl TokenError {
             ),
             Self::Method => (
                 StatusCode::METHOD_NOT_ALLOWED,
-                OAuthError::invalid_request("the token endpoint takes POST only"),
+                OAuthError::invalid_request("this endpoint takes POST only"),
                 None,
             ),
-            Self::InvalidClient { challenge } => return invalid_client(challenge, &reference),
+            Self::InvalidClient { challenge, reason } => {
+                return invalid_client(challenge, reason, &reference);
+            }
             Self::Throttled => (
                 StatusCode::TOO_MANY_REQUESTS,
                 OAuthError::new(
@@ -62,6 +70,13 @@ impl TokenError {
             Self::Unavailable(cause) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 database_away(),
+                Some(Box::new(cause)),
+            ),
+            Self::ClientKeys(cause) => (
+                StatusCode::BAD_REQUEST,
+                OAuthError::invalid_request(format!(
+                    "tokens of this client are encrypted to its own keys, which cannot be used: {cause}"
+                )),
                 Some(Box::new(cause)),
             ),
             Self::Fault(cause) => (
@@ -88,11 +103,12 @@ impl TokenError {
     }
 }
 
-fn invalid_client(challenge: bool, reference: &str) -> HttpResponse {
-    let error = OAuthError::new(
-        ErrorCode::InvalidClient,
-        "client authentication failed: check client_id, the secret, and that the relying party uses the registered token_endpoint_auth_method",
-    );
+fn invalid_client(challenge: bool, reason: InvalidClient, reference: &str) -> HttpResponse {
+    let description = match reason {
+        InvalidClient::Unproven => "client authentication failed: check client_id, the secret or key, and that the relying party uses the registered token_endpoint_auth_method".to_owned(),
+        other @ InvalidClient::OtherMethod { .. } => other.to_string(),
+    };
+    let error = OAuthError::new(ErrorCode::InvalidClient, description);
     log("token", &error.to_string(), None, reference);
     let mut response = HttpResponse::Unauthorized();
     if challenge {
@@ -128,6 +144,12 @@ impl From<StoreError> for TokenError {
 impl From<MintError> for TokenError {
     fn from(error: MintError) -> Self {
         Self::Fault(error)
+    }
+}
+
+impl From<NotByClient> for TokenError {
+    fn from(error: NotByClient) -> Self {
+        Self::ClientKeys(error)
     }
 }
 

@@ -112,7 +112,7 @@ async fn a_refusal_returns_its_code_with_state_and_issuer_and_nothing_else() {
         (
             "request_uri",
             Some("urn:ietf:params:oauth:request_uri:x"),
-            "request_uri_not_supported",
+            "invalid_request_uri",
         ),
         ("registration", Some("{}"), "registration_not_supported"),
         ("code_challenge", None, "invalid_request"),
@@ -255,8 +255,8 @@ async fn what_is_unknown_or_cannot_be_honoured_is_ignored() {
         ("claims_locales", Some("se")),
         ("login_hint", Some("bob@example.com")),
         ("acr_values", Some("1 2")),
-        ("max_age", Some("0")),
-        ("prompt", Some("login consent")),
+        ("max_age", Some("3600")),
+        ("prompt", Some("consent create")),
         ("id_token_hint", Some("nonsense")),
         ("resource", Some("https://api.example.sg")),
     ];

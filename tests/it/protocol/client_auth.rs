@@ -289,6 +289,7 @@ on_both_engines!(
                 secret("old", Some(ahead)),
                 secret("older", Some(START)),
             ],
+            registration: None,
             changed_at: START,
         };
         assert!(bridge.bridge.store.add_client(&record).await.unwrap());

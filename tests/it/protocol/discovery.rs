@@ -122,7 +122,10 @@ async fn every_promise_of_the_document_is_kept() {
         |words: &[&str]| -> BTreeSet<String> { words.iter().map(|&it| it.to_owned()).collect() };
     assert_eq!(words("response_types_supported"), set(&["code"]));
     assert_eq!(words("code_challenge_methods_supported"), set(&["S256"]));
-    assert_eq!(words("grant_types_supported"), set(&["authorization_code"]));
+    assert_eq!(
+        words("grant_types_supported"),
+        set(&["authorization_code", "refresh_token"])
+    );
     assert!(words("id_token_signing_alg_values_supported").contains("RS256"));
     assert!(words("scopes_supported").contains("openid"));
     assert!(

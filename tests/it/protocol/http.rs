@@ -124,11 +124,8 @@ async fn there_is_nothing_where_nothing_was_announced() {
         "/token/",
         "/authorize/x",
         "/TOKEN",
-        "/introspect",
-        "/revoke",
-        "/par",
-        "/register",
         "/logout",
+        "/acr/sgid",
         "/end_session",
         "/admin",
     ] {

@@ -21,6 +21,7 @@ fn released(claims: &serde_json::Value) -> Vec<String> {
         "exp",
         "iat",
         "auth_time",
+        "acr",
         "nonce",
         "at_hash",
     ];

@@ -70,11 +70,7 @@ async fn a_request_that_is_not_well_formed_spends_nothing() {
     let code = PORTAL.code(&bridge, "openid").await;
     for (name, value, error) in [
         ("grant_type", None, "invalid_request"),
-        (
-            "grant_type",
-            Some("refresh_token"),
-            "unsupported_grant_type",
-        ),
+        ("grant_type", Some("password"), "unsupported_grant_type"),
         (
             "grant_type",
             Some("client_credentials"),
@@ -281,6 +277,7 @@ on_both_engines!(an_id_token_says_who_for_whom_and_when, |engine| {
         .collect();
     names.sort_unstable();
     let expected = [
+        "acr",
         "at_hash",
         "aud",
         "auth_time",

@@ -132,6 +132,7 @@ on_both_engines!(
         let record = ClientRecord {
             metadata: serde_json::from_value(metadata).unwrap(),
             secrets: Vec::new(),
+            registration: None,
             changed_at: START,
         };
         assert!(bridge.bridge.store.add_client(&record).await.unwrap());

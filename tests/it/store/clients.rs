@@ -39,6 +39,7 @@ async fn a_client_of_the_same_name_is_not_added(place: &Place) {
     let first = client("app");
     assert!(store.add_client(&first).await.unwrap());
     let second = ClientRecord {
+        registration: None,
         changed_at: NOW.after(A_MINUTE),
         ..first.clone()
     };
@@ -109,6 +110,7 @@ fn client(name: &str) -> ClientRecord {
     ClientRecord {
         metadata: metadata(name),
         secrets: Vec::new(),
+        registration: None,
         changed_at: NOW,
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::on_both_engines;
 use super::place::{MAX_CONNECTIONS, Place};
-use super::values::{A_MINUTE, A_SECOND, NOW, access, fresh, grant, is_same, redeemed};
+use super::values::{A_MINUTE, A_SECOND, NOW, access, fresh, grant, is_same, origin, redeemed};
 
 async fn a_grant_comes_back_unchanged_until_its_code_expires(place: &Place) {
     let store = place.store().await;
@@ -111,7 +111,7 @@ async fn a_token_opens_until_it_expires(place: &Place) {
     let row = put(&store, &fresh()).await;
     let (token, kept) = (fresh(), access());
     let expires_at = NOW.after(A_MINUTE);
-    let spending = store.spend_code(&row, &token, &kept, expires_at).await;
+    let spending = store.spend_code(origin(&row), &token, &kept).await;
     assert_eq!(spending.unwrap(), Spending::Spent);
 
     let last_moment = expires_at.before(A_SECOND);
@@ -168,8 +168,7 @@ async fn put(store: &Store, code: &Bearer<AuthorizationCode>) -> RowId {
 }
 
 async fn spend(store: &Store, row: &RowId, token: &Bearer<AccessToken>) -> Spending {
-    let expires_at = NOW.after(A_MINUTE);
-    let spending = store.spend_code(row, token, &access(), expires_at).await;
+    let spending = store.spend_code(origin(row), token, &access()).await;
     spending.unwrap()
 }
 

@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 
 use super::on_both_engines;
 use super::place::Place;
-use super::values::{A_MINUTE, A_SECOND, NOW, access, fresh, grant, is_same, login};
+use super::values::{A_MINUTE, A_SECOND, NOW, access_until, fresh, grant, is_same, login, origin};
 
 async fn a_login_comes_back_unchanged_and_once(place: &Place) {
     let store = place.store().await;
@@ -136,7 +136,7 @@ async fn the_sweep_deletes_what_has_expired_and_nothing_else(place: &Place) {
         let earlier = NOW.before(A_MINUTE);
         let row = store.find_code(code, earlier).await.unwrap().unwrap().row;
         store
-            .spend_code(&row, token, &access(), expires_at)
+            .spend_code(origin(&row), token, &access_until(expires_at))
             .await
             .unwrap();
     }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::on_both_engines;
 use super::place::Place;
 use super::signing_keys::{assert_same, key};
-use super::values::{A_MINUTE, NOW, access, fresh, grant, login};
+use super::values::{A_MINUTE, NOW, access, fresh, grant, login, origin};
 
 async fn what_a_former_master_key_sealed_still_opens(place: &Place) {
     let before = place.store().await;
@@ -21,7 +21,7 @@ async fn what_a_former_master_key_sealed_still_opens(place: &Place) {
     before.put_code(&code, &grant(), expires_at).await.unwrap();
     let row = before.find_code(&code, NOW).await.unwrap().unwrap().row;
     before
-        .spend_code(&row, &token, &access(), expires_at)
+        .spend_code(origin(&row), &token, &access())
         .await
         .unwrap();
 
@@ -100,7 +100,7 @@ async fn under_a_wrong_master_key_nothing_is_found_and_nothing_is_spoilt(place: 
     right.put_code(&code, &grant(), expires_at).await.unwrap();
     let row = right.find_code(&code, NOW).await.unwrap().unwrap().row;
     right
-        .spend_code(&row, &token, &access(), expires_at)
+        .spend_code(origin(&row), &token, &access())
         .await
         .unwrap();
 

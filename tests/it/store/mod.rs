@@ -2,16 +2,21 @@
 //!
 //! `tidy` holds this suite complete: a public method of `Store` that is called nowhere here fails it.
 
+mod assertions;
 mod clients;
 mod codes;
 mod logins;
+mod logout_notices;
 mod master_keys;
 mod migrations;
 mod outage;
 mod place;
 mod privacy;
 mod processes;
+mod pushed_requests;
+mod refresh_tokens;
 mod sealing;
+mod sessions;
 mod signing_keys;
 mod values;
 

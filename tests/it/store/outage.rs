@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::on_both_engines;
 use super::place::{Intruder, MAX_CONNECTIONS, Place, connect};
-use super::values::{A_MINUTE, NOW, access, fresh, grant, login};
+use super::values::{A_MINUTE, NOW, access, fresh, grant, login, origin};
 use crate::support::postgres::Cluster;
 
 /// What the bridge promises to whoever asks meanwhile.
@@ -40,7 +40,7 @@ async fn while_postgres_is_away_everything_fails_in_time_and_recovers_by_itself(
         fails(store.count_logins()),
         fails(store.put_code(&other_code, &grant, expires_at)),
         fails(store.find_code(&code, NOW)),
-        fails(store.spend_code(&row, &token, &access, expires_at)),
+        fails(store.spend_code(origin(&row), &token, &access)),
         fails(store.revoke_code(&row)),
         fails(store.find_access_token(&token, NOW)),
         fails(store.pairwise_secret()),
@@ -56,7 +56,7 @@ async fn while_postgres_is_away_everything_fails_in_time_and_recovers_by_itself(
     let found = recovered(|| store.find_code(&code, NOW)).await;
     assert!(found.is_some());
     store
-        .spend_code(&row, &token, &access, expires_at)
+        .spend_code(origin(&row), &token, &access)
         .await
         .unwrap();
 }

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::on_both_engines;
 use super::place::Place;
 use super::signing_keys::key;
-use super::values::{A_MINUTE, A_SECOND, NOW, PLANTED, access, fresh, grant, login};
+use super::values::{A_MINUTE, A_SECOND, NOW, PLANTED, access, fresh, grant, login, origin};
 
 async fn nothing_in_the_database_is_legible(place: &Place) {
     let store = place.store().await;
@@ -22,7 +22,7 @@ async fn nothing_in_the_database_is_legible(place: &Place) {
     store.put_code(&code, &grant, expires_at).await.unwrap();
     let row = store.find_code(&code, NOW).await.unwrap().unwrap().row;
     store
-        .spend_code(&row, &token, &access, expires_at)
+        .spend_code(origin(&row), &token, &access)
         .await
         .unwrap();
     let secret = store.pairwise_secret().await.unwrap();
@@ -81,7 +81,7 @@ async fn claims_are_gone_when_the_last_token_is(place: &Place) {
         .unwrap();
     let row = store.find_code(&code, NOW).await.unwrap().unwrap().row;
     store
-        .spend_code(&row, &token, &access(), expires_at)
+        .spend_code(origin(&row), &token, &access())
         .await
         .unwrap();
     store.sweep(expires_at).await.unwrap();

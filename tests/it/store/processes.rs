@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use super::place::{Place, connect};
-use super::values::{A_MINUTE, NOW, access, fresh, grant};
+use super::values::{A_MINUTE, NOW, access, fresh, grant, origin};
 use crate::support::process::Process;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,9 +196,8 @@ fn start_worker(place: &Place, test: &str, task: Task) -> Process {
 }
 
 async fn spend(store: &Store, row: sgid_bridge::secret::RowId) -> Spending {
-    let expires_at = NOW.after(A_MINUTE);
     let (token, access) = (fresh(), access());
-    let spending = store.spend_code(&row, &token, &access, expires_at);
+    let spending = store.spend_code(origin(&row), &token, &access);
     spending.await.unwrap()
 }
 

@@ -7,7 +7,7 @@ use sgid_bridge::store::{Store, StoreError};
 use super::on_both_engines;
 use super::place::{Intruder, Place};
 use super::signing_keys::key;
-use super::values::{A_MINUTE, NOW, access, fresh, grant, login};
+use super::values::{NOW, access, fresh, grant, login, origin};
 
 const EXPIRES_AT: Timestamp = Timestamp::from_seconds(NOW.seconds() + 60);
 
@@ -184,9 +184,8 @@ async fn spent_code(store: &Store) -> SpentCode {
     let (code, token) = (fresh(), fresh());
     store.put_code(&code, &grant(), EXPIRES_AT).await.unwrap();
     let row = store.find_code(&code, NOW).await.unwrap().unwrap().row;
-    let expires_at = NOW.after(A_MINUTE);
     store
-        .spend_code(&row, &token, &access(), expires_at)
+        .spend_code(origin(&row), &token, &access())
         .await
         .unwrap();
     (code, token)

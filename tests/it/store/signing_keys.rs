@@ -28,7 +28,7 @@ async fn a_signing_key_comes_back_unchanged_and_signs(place: &Place) {
     };
     let ring = Keyring::assemble(&[found], schedule, None).unwrap();
     let signer = ring.signer(SigningAlgorithm::Es256, NOW).unwrap();
-    signer.sign(b"{}").unwrap();
+    signer.sign("JWT", b"{}").unwrap();
 }
 
 async fn of_20_instances_that_fill_a_slot_at_once_one_wins(place: &Place) {

@@ -7,20 +7,21 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sgid_bridge::clock::Timestamp;
 use sgid_bridge::login::{
-    Access, Grant, Identity, Login, Redeemed, UpstreamAttempt, UpstreamSubject,
+    Access, Grant, Identity, Login, Membership, Redeemed, Refreshable, Session, Terms,
+    UpstreamAttempt, UpstreamSubject,
 };
 use sgid_bridge::oidc::algorithm::SigningAlgorithm;
 use sgid_bridge::oidc::authorization::RawAuthorizationRequest;
 use sgid_bridge::oidc::claims::Claims;
-use sgid_bridge::oidc::client::{
-    AuthenticationMethod, Client, ClientCredentials, ClientSecretHash,
-};
+use sgid_bridge::oidc::client::{Client, ClientCredentials, ClientId, ClientSecretHash, Proof};
 use sgid_bridge::oidc::issuer::Issuer;
 use sgid_bridge::oidc::metadata::{ClientMetadata, Offered};
 use sgid_bridge::oidc::parameters::Parameters;
 use sgid_bridge::oidc::pkce::CodeVerifier;
+use sgid_bridge::oidc::scope::ScopeSet;
 use sgid_bridge::oidc::subject::PairwiseSecret;
-use sgid_bridge::secret::{Bearer, BearerKind, randomness};
+use sgid_bridge::secret::{Bearer, BearerKind, RowId, randomness};
+use sgid_bridge::store::Origin;
 
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 pub(super) const A_MINUTE: Duration = Duration::from_mins(1);
@@ -61,7 +62,7 @@ pub(super) fn login() -> Login {
         .append_pair("response_type", "code")
         .append_pair("client_id", CLIENT_ID)
         .append_pair("redirect_uri", REDIRECT_URI)
-        .append_pair("scope", "openid profile")
+        .append_pair("scope", "openid profile offline_access")
         .append_pair("state", STATE)
         .append_pair("nonce", NONCE)
         .append_pair("code_challenge", verifier().challenge().as_str())
@@ -79,27 +80,67 @@ pub(super) fn login() -> Login {
 
 /// What a person granted.
 pub(super) fn grant() -> Grant {
+    grant_in(None)
+}
+
+/// What a person granted in a session.
+pub(super) fn grant_in(membership: Option<Membership>) -> Grant {
+    let terms = Terms {
+        by_scope: ["name", "sgid_nric_fin"].map(str::to_owned).into(),
+        membership,
+        at: NOW,
+    };
+    let secret = PairwiseSecret::new([7; 32]);
+    login().granted(identity(), &client(), &secret, terms)
+}
+
+/// A session in which the person has logged in to the client, and how the client belongs to it.
+pub(super) fn session() -> (Session, Membership) {
+    let mut session = Session::begin(&identity(), UPSTREAM, NOW);
+    let client_id = ClientId::parse(CLIENT_ID).unwrap();
+    let scope = ScopeSet::parse("openid profile").unwrap();
+    let membership = session.join(&client_id, &scope, &mut randomness());
+    (session, membership)
+}
+
+/// What a refresh token keeps.
+pub(super) fn refreshable() -> Refreshable {
+    redeemed(grant()).refreshable().unwrap()
+}
+
+fn identity() -> Identity {
     let mut claims = Claims::none();
     claims.add("name", Value::from(NAME));
     claims.add("sgid_nric_fin", Value::from(NRIC));
     let issuer = "https://sgid.example/v2".to_owned();
     let subject = UpstreamSubject::new(UPSTREAM_SUBJECT.to_owned());
-    let identity = Identity::verified(issuer, subject, claims);
-    login().granted(identity, &client(), &PairwiseSecret::new([7; 32]), NOW)
+    Identity::verified(issuer, subject, claims)
 }
 
-/// What an access token opens.
+/// What an access token opens, for a minute.
 pub(super) fn access() -> Access {
-    redeemed(grant()).access()
+    access_until(NOW.after(A_MINUTE))
+}
+
+/// What an access token opens, until then.
+pub(super) fn access_until(expires_at: Timestamp) -> Access {
+    redeemed(grant()).access(NOW, expires_at)
+}
+
+/// A token that came from this code, outside any session.
+pub(super) fn origin(code: &RowId) -> Origin<'_> {
+    Origin {
+        code,
+        session: None,
+    }
 }
 
 /// Shows that the grant still is what its client may redeem.
 pub(super) fn redeemed(grant: Grant) -> Redeemed {
-    let client = client();
+    let client = std::sync::Arc::new(client());
     let credentials = ClientCredentials {
-        method: AuthenticationMethod::ClientSecretBasic,
         client_id: CLIENT_ID.to_owned(),
-        secret: Some(ClientSecretHash::of(CLIENT_SECRET)),
+        proof: Proof::Basic(ClientSecretHash::of(CLIENT_SECRET), None),
     };
     let authenticated = client.authenticate(&credentials).unwrap();
     let names = std::collections::BTreeSet::from(["name", "sgid_nric_fin"].map(str::to_owned));
@@ -119,6 +160,8 @@ pub(super) fn metadata(client_id: &str) -> ClientMetadata {
         "client_name": "An app",
         "redirect_uris": [REDIRECT_URI],
         "upstream": UPSTREAM,
+        "scope": "openid profile offline_access",
+        "grant_types": ["authorization_code", "refresh_token"],
     });
     serde_json::from_value(registration).unwrap()
 }

@@ -26,7 +26,7 @@ const UPSTREAM_TEXT: [&str; 6] = [
     "somebody-else",
 ];
 /// Claims of the protocol; the others are the person's.
-const PROTOCOL_CLAIMS: [&str; 10] = [
+const PROTOCOL_CLAIMS: [&str; 11] = [
     "iss",
     "sub",
     "aud",
@@ -34,6 +34,7 @@ const PROTOCOL_CLAIMS: [&str; 10] = [
     "iat",
     "nbf",
     "auth_time",
+    "acr",
     "nonce",
     "at_hash",
     "jti",

@@ -1,21 +1,36 @@
 //! Client metadata as operators write it, and the one place where it becomes a [`Client`].
 //! Names as in RFC 7591 and OpenID Connect Registration section 2.
 
+mod error;
+
+pub use error::MetadataError;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
-use super::algorithm::SigningAlgorithm;
-use super::claims::ClaimsIn;
-use super::client::{AuthenticationMethod, Client, ClientId, ClientSecretHash, CodeProtection};
-use super::issuer::is_secure_or_loopback;
-use super::redirect_uri::{ApplicationType, RedirectUri, RedirectUriError};
-use super::return_address::ResponseMode;
-use super::scope::ScopeSet;
-use super::subject::{Audience, SectorIdentifier, SubjectType};
+use crate::oidc::algorithm::{
+    ContentEncryption, Encryption, KeyManagementAlgorithm, SigningAlgorithm,
+};
+use crate::oidc::claims::ClaimsIn;
+use crate::oidc::client::{
+    AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecretHash, CodeProtection,
+    GrantType, ResponseProtection,
+};
+use crate::oidc::issuer::is_secure_or_loopback;
+use crate::oidc::jwk_set::JwkSet;
+use crate::oidc::redirect_uri::{ApplicationType, RedirectUri};
+use crate::oidc::return_address::ResponseMode;
+use crate::oidc::scope::ScopeSet;
+use crate::oidc::subject::{Audience, SectorIdentifier, SubjectType};
 
 /// A client's registration, without its secrets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the members of the standards"
+)]
 pub struct ClientMetadata {
     /// Identifies the client; anything printable.
     pub client_id: ClientId,
@@ -27,9 +42,21 @@ pub struct ClientMetadata {
     /// Where a person may be sent after signing out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub post_logout_redirect_uris: Vec<String>,
+    /// Where we tell it that a session has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<String>,
     /// How it proves itself.
     #[serde(default = "default_method")]
     pub token_endpoint_auth_method: AuthenticationMethod,
+    /// The algorithm of its client assertions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<SigningAlgorithm>,
+    /// Its public keys, as a JWK Set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// Where its public keys are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
     /// What it may ever ask for.
     #[serde(default = "default_scope")]
     pub scope: ScopeSet,
@@ -42,6 +69,30 @@ pub struct ClientMetadata {
     /// The algorithm of its ID tokens.
     #[serde(default = "default_algorithm")]
     pub id_token_signed_response_alg: SigningAlgorithm,
+    /// The algorithm of what encrypts its ID tokens' keys; plain where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token_encrypted_response_alg: Option<KeyManagementAlgorithm>,
+    /// The algorithm of what encrypts its ID tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token_encrypted_response_enc: Option<ContentEncryption>,
+    /// The algorithm of signed userinfo; plain JSON where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userinfo_signed_response_alg: Option<SigningAlgorithm>,
+    /// The algorithm of what encrypts userinfo's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userinfo_encrypted_response_alg: Option<KeyManagementAlgorithm>,
+    /// The algorithm of what encrypts userinfo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userinfo_encrypted_response_enc: Option<ContentEncryption>,
+    /// The algorithm of its request objects; it may send none where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_object_signing_alg: Option<SigningAlgorithm>,
+    /// Whether every authorization request must have been pushed.
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
+    /// What it may exchange for tokens.
+    #[serde(default = "default_grant_types")]
+    pub grant_types: Vec<GrantType>,
     /// Where claims asked for by scope are delivered.
     #[serde(default = "default_claims_in")]
     pub claims_in: ClaimsIn,
@@ -60,6 +111,9 @@ pub struct ClientMetadata {
     /// The host for pairwise identifiers, where redirect URIs have several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sector_identifier: Option<String>,
+    /// Where the redirect URIs of its sector are listed; its host is the sector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sector_identifier_uri: Option<String>,
     /// Why it may receive NRIC or FIN numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nric_purpose: Option<String>,
@@ -79,65 +133,6 @@ pub struct Offered<'a> {
     pub signing_algorithms: &'a [SigningAlgorithm],
 }
 
-/// Why a registration cannot work. Each says how to mend it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MetadataError {
-    /// No redirect URI.
-    #[error("redirect_uris is empty: name at least one")]
-    NoRedirectUri,
-    /// A redirect URI that may not be registered.
-    #[error("{setting}: {uri}: {error}")]
-    RedirectUri {
-        /// Which setting.
-        setting: &'static str,
-        /// As written.
-        uri: String,
-        /// What is wrong with it.
-        error: RedirectUriError,
-    },
-    /// A confidential client without a secret.
-    #[error("{0} needs a secret: set client_secret or client_secret_file")]
-    NoSecret(&'static str),
-    /// A public client with a secret.
-    #[error(
-        "token_endpoint_auth_method = \"none\" and a client secret contradict each other: remove one"
-    )]
-    NeedlessSecret,
-    /// A public client without PKCE.
-    #[error(
-        "a public client (token_endpoint_auth_method = \"none\") cannot do without PKCE: remove require_pkce = false"
-    )]
-    PublicWithoutPkce,
-    /// No `openid` in `scope`.
-    #[error("scope must contain openid")]
-    NoOpenid,
-    /// No upstream named where there are several.
-    #[error("upstream is missing: there are several, so name one of {0}")]
-    UpstreamMissing(String),
-    /// An upstream that does not exist.
-    #[error("upstream = \"{0}\" does not exist: name one of {1}")]
-    UpstreamUnknown(String, String),
-    /// An algorithm without a live key.
-    #[error(
-        "id_token_signed_response_alg = \"{0}\" has no signing key: add it to signing_algorithms in [keys]"
-    )]
-    Algorithm(SigningAlgorithm),
-    /// Several hosts and no sector.
-    #[error(
-        "redirect_uris have several hosts: set sector_identifier to the host that pairwise subjects belong to"
-    )]
-    SectorMissing,
-    /// A sector that is no host name.
-    #[error("sector_identifier must be a host name")]
-    Sector,
-    /// No response mode.
-    #[error("response_modes is empty: name at least \"query\"")]
-    NoResponseMode,
-    /// An origin that is none.
-    #[error("web_origins: {0} is not an origin such as https://app.example.sg")]
-    Origin(String),
-}
-
 impl ClientMetadata {
     /// The client that this registration describes, with the hashes of its secrets that are valid now.
     ///
@@ -152,15 +147,25 @@ impl ClientMetadata {
         if redirect_uris.is_empty() {
             return Err(MetadataError::NoRedirectUri);
         }
-        self.check_redirect_uris("post_logout_redirect_uris", &self.post_logout_redirect_uris)?;
+        let post_logout_redirect_uris =
+            self.check_redirect_uris("post_logout_redirect_uris", &self.post_logout_redirect_uris)?;
         self.check_secrets(&secrets)?;
+        self.check_grant_types()?;
         if !self.scope.contains("openid") {
             return Err(MetadataError::NoOpenid);
         }
         let algorithm = self.id_token_signed_response_alg;
-        if !offered.signing_algorithms.contains(&algorithm) {
-            return Err(MetadataError::Algorithm(algorithm));
+        let signs = |setting, algorithm| {
+            if offered.signing_algorithms.contains(&algorithm) {
+                return Ok(());
+            }
+            Err(MetadataError::Algorithm(setting, algorithm))
+        };
+        signs("id_token_signed_response_alg", algorithm)?;
+        if let Some(algorithm) = self.userinfo_signed_response_alg {
+            signs("userinfo_signed_response_alg", algorithm)?;
         }
+        let response_protection = self.check_encryption()?;
         if self.response_modes.is_empty() {
             return Err(MetadataError::NoResponseMode);
         }
@@ -169,14 +174,26 @@ impl ClientMetadata {
             client_name: self.client_name.clone(),
             method: self.token_endpoint_auth_method,
             secrets,
+            keys: self.check_keys()?,
+            token_endpoint_auth_signing_alg: self.token_endpoint_auth_signing_alg,
             audience: self.check_audience(&redirect_uris)?,
             redirect_uris,
+            post_logout_redirect_uris,
+            backchannel_logout_uri: self
+                .backchannel_logout_uri
+                .as_deref()
+                .map(|uri| callable("backchannel_logout_uri", uri))
+                .transpose()?,
             application_type: self.application_type,
             scope: self.scope.clone(),
             upstream: self.check_upstream(offered.upstreams)?,
             id_token_signed_response_alg: algorithm,
+            response_protection,
             claims_in: self.claims_in,
             response_modes: self.response_modes.clone(),
+            grant_types: self.grant_types.clone(),
+            request_object_signing_alg: self.request_object_signing_alg,
+            requires_pushed_requests: self.require_pushed_authorization_requests,
             code_protection: match (self.require_pkce, self.require_nonce) {
                 (true, _) => CodeProtection::Pkce,
                 (false, true) => CodeProtection::Nonce,
@@ -208,7 +225,9 @@ impl ClientMetadata {
 
     fn check_secrets(&self, secrets: &[ClientSecretHash]) -> Result<(), MetadataError> {
         match self.token_endpoint_auth_method {
-            AuthenticationMethod::None if !secrets.is_empty() => Err(MetadataError::NeedlessSecret),
+            AuthenticationMethod::None if !secrets.is_empty() => {
+                Err(MetadataError::NeedlessSecret("none"))
+            }
             AuthenticationMethod::None if !self.require_pkce => {
                 Err(MetadataError::PublicWithoutPkce)
             }
@@ -219,15 +238,94 @@ impl ClientMetadata {
                     self.token_endpoint_auth_method.as_str(),
                 ))
             }
+            AuthenticationMethod::PrivateKeyJwt if !secrets.is_empty() => {
+                Err(MetadataError::NeedlessSecret("private_key_jwt"))
+            }
             AuthenticationMethod::None
+            | AuthenticationMethod::PrivateKeyJwt
             | AuthenticationMethod::ClientSecretBasic
             | AuthenticationMethod::ClientSecretPost => Ok(()),
         }
     }
 
+    fn check_grant_types(&self) -> Result<(), MetadataError> {
+        if !self.grant_types.contains(&GrantType::AuthorizationCode) {
+            return Err(MetadataError::NoCodeGrant);
+        }
+        let refreshes = self.grant_types.contains(&GrantType::RefreshToken);
+        if refreshes && !self.scope.contains("offline_access") {
+            return Err(MetadataError::NoOfflineAccess);
+        }
+        Ok(())
+    }
+
+    /// The client's public keys, where something needs them or they are there.
+    fn check_keys(&self) -> Result<ClientKeys, MetadataError> {
+        let keys = match (&self.jwks, &self.jwks_uri) {
+            (Some(_), Some(_)) => return Err(MetadataError::TwoKeySets),
+            (Some(document), None) => {
+                ClientKeys::Inline(JwkSet::parse(document).map_err(MetadataError::Keys)?)
+            }
+            (None, Some(uri)) => ClientKeys::At(callable("jwks_uri", uri)?),
+            (None, None) => ClientKeys::None,
+        };
+        let needs = [
+            (
+                self.token_endpoint_auth_method == AuthenticationMethod::PrivateKeyJwt,
+                "private_key_jwt",
+            ),
+            (
+                self.request_object_signing_alg.is_some(),
+                "request_object_signing_alg",
+            ),
+            (
+                self.id_token_encrypted_response_alg.is_some(),
+                "id_token_encrypted_response_alg",
+            ),
+            (
+                self.userinfo_encrypted_response_alg.is_some(),
+                "userinfo_encrypted_response_alg",
+            ),
+        ];
+        let unmet = needs
+            .into_iter()
+            .find(|(is_needed, _)| *is_needed && keys == ClientKeys::None);
+        match unmet {
+            Some((_, setting)) => Err(MetadataError::NoKeys(setting)),
+            None => Ok(keys),
+        }
+    }
+
+    fn check_encryption(&self) -> Result<ResponseProtection, MetadataError> {
+        Ok(ResponseProtection {
+            userinfo_signature: self.userinfo_signed_response_alg,
+            userinfo_encryption: encryption(
+                self.userinfo_encrypted_response_alg,
+                self.userinfo_encrypted_response_enc,
+                "userinfo_encrypted_response_enc",
+            )?,
+            id_token_encryption: encryption(
+                self.id_token_encrypted_response_alg,
+                self.id_token_encrypted_response_enc,
+                "id_token_encrypted_response_enc",
+            )?,
+        })
+    }
+
     fn check_audience(&self, redirect_uris: &[RedirectUri]) -> Result<Audience, MetadataError> {
         if self.subject_type == SubjectType::Public {
             return Ok(Audience::Everyone);
+        }
+        if let Some(uri) = &self.sector_identifier_uri {
+            if self.sector_identifier.is_some() {
+                return Err(MetadataError::TwoSectors);
+            }
+            let uri = callable("sector_identifier_uri", uri)?;
+            return uri
+                .host_str()
+                .and_then(SectorIdentifier::parse)
+                .map(Audience::Sector)
+                .ok_or(MetadataError::Sector);
         }
         if let Some(sector) = &self.sector_identifier {
             let sector = SectorIdentifier::parse(sector).ok_or(MetadataError::Sector)?;
@@ -269,6 +367,40 @@ impl ClientMetadata {
         }
         Ok(self.web_origins.clone())
     }
+}
+
+/// A URL of a relying party that we may call; whether its address may be called is decided when it is.
+fn callable(setting: &'static str, text: &str) -> Result<Url, MetadataError> {
+    let is_sound = |url: &Url| {
+        is_secure_or_loopback(url)
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    };
+    Url::parse(text)
+        .ok()
+        .filter(is_sound)
+        .ok_or(MetadataError::Url(setting))
+}
+
+/// `enc` is A128CBC-HS256 where only `alg` is named. OpenID Connect Registration section 2.
+fn encryption(
+    alg: Option<KeyManagementAlgorithm>,
+    enc: Option<ContentEncryption>,
+    setting: &'static str,
+) -> Result<Option<Encryption>, MetadataError> {
+    match (alg, enc) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(MetadataError::EncryptionWithoutKey(setting)),
+        (Some(alg), enc) => Ok(Some(Encryption {
+            alg,
+            enc: enc.unwrap_or(ContentEncryption::A128CbcHs256),
+        })),
+    }
+}
+
+fn default_grant_types() -> Vec<GrantType> {
+    vec![GrantType::AuthorizationCode]
 }
 
 const fn yes() -> bool {

@@ -1,21 +1,28 @@
 //! A relying party as we know it, and the three questions it answers: who asks, where to, and may they.
 //! RFC 6749 sections 2 and 3.1; OpenID Connect Registration section 2.
 
+mod authentication;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use url::Url;
 
-use super::algorithm::SigningAlgorithm;
-use super::authorization::{AuthorizationRequest, RawAuthorizationRequest};
-use super::claims::ClaimsIn;
-use super::error::OAuthError;
-use super::issuer::Issuer;
-use super::redirect_uri::{ApplicationType, RedirectUri};
-use super::return_address::{MAX_OPAQUE_BYTES, ResponseMode, ReturnAddress};
-use super::scope::ScopeSet;
-use super::subject::Audience;
+use crate::oidc::algorithm::{Encryption, SigningAlgorithm};
+use crate::oidc::authorization::{AuthorizationRequest, RawAuthorizationRequest};
+use crate::oidc::claims::ClaimsIn;
+use crate::oidc::error::OAuthError;
+use crate::oidc::issuer::Issuer;
+use crate::oidc::jwk_set::JwkSet;
+use crate::oidc::redirect_uri::{ApplicationType, RedirectUri};
+use crate::oidc::return_address::{MAX_OPAQUE_BYTES, ResponseMode, ReturnAddress};
+use crate::oidc::scope::ScopeSet;
+use crate::oidc::subject::Audience;
+
+pub use authentication::{
+    AuthenticatedClient, AuthenticationMethod, ClientCredentials, ClientSecretHash, InvalidClient,
+    Proof,
+};
 
 /// A client identifier: 1 to 128 printable ASCII characters. RFC 6749 section 2.2.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,122 +63,6 @@ impl From<ClientId> for String {
     }
 }
 
-/// SHA-256 of a client secret. Secrets have 256 random bits, so there is nothing to guess and no need to be slow.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ClientSecretHash(#[serde(with = "hexadecimal")] [u8; 32]);
-
-impl ClientSecretHash {
-    /// The hash of a secret.
-    pub fn of(secret: &str) -> Self {
-        Self(Sha256::digest(secret.as_bytes()).into())
-    }
-
-    fn is_hash_of(&self, presented: &Self) -> Choice {
-        self.0.ct_eq(&presented.0)
-    }
-}
-
-impl fmt::Debug for ClientSecretHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientSecretHash[redacted]")
-    }
-}
-
-mod hexadecimal {
-    use std::fmt::Write as _;
-
-    use serde::de::Error as _;
-    use serde::ser::Error as _;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(hash: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
-        let mut text = String::with_capacity(64);
-        for byte in hash {
-            write!(text, "{byte:02x}").map_err(S::Error::custom)?;
-        }
-        to.serialize_str(&text)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
-        let text = String::deserialize(from)?;
-        let mut hash = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(D::Error::custom("not 64 hexadecimal digits"));
-        }
-        for (index, byte) in hash.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16)
-                .map_err(D::Error::custom)?;
-        }
-        Ok(hash)
-    }
-}
-
-/// How a client proves itself at the token endpoint: one registered method. OpenID Connect Core section 9.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthenticationMethod {
-    /// HTTP Basic with the secret.
-    ClientSecretBasic,
-    /// The secret in the form.
-    ClientSecretPost,
-    /// None: a public client, which PKCE protects.
-    None,
-}
-
-impl AuthenticationMethod {
-    /// The methods that work.
-    pub const ALL: [Self; 3] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::None];
-
-    /// The value of `token_endpoint_auth_method`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientSecretBasic => "client_secret_basic",
-            Self::ClientSecretPost => "client_secret_post",
-            Self::None => "none",
-        }
-    }
-}
-
-/// What a request to the token endpoint brought to prove who sends it.
-pub struct ClientCredentials {
-    /// How it was brought.
-    pub method: AuthenticationMethod,
-    /// Who it claims to be.
-    pub client_id: String,
-    /// Hash of the secret that it brought; absent for the method `none`.
-    pub secret: Option<ClientSecretHash>,
-}
-
-impl ClientCredentials {
-    /// Stands in for an unknown client, so that an unknown identifier costs the same comparison as a wrong secret.
-    pub fn compare_with_nothing(&self) -> InvalidClient {
-        let nothing = ClientSecretHash([0; 32]);
-        let _ = self
-            .secret
-            .as_ref()
-            .map(|secret| nothing.is_hash_of(secret));
-        InvalidClient
-    }
-}
-
-/// The client proved nothing. RFC 6749 section 5.2, `invalid_client`; deliberately without a reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("client authentication failed")]
-pub struct InvalidClient;
-
-/// A client that proved who it is. Only [`Client::authenticate`] makes one.
-#[derive(Clone, Debug)]
-pub struct AuthenticatedClient<'a>(&'a Client);
-
-impl std::ops::Deref for AuthenticatedClient<'_> {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        self.0
-    }
-}
-
 /// What protects a client's codes against injection. RFC 9700 section 4.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeProtection {
@@ -183,6 +74,51 @@ pub enum CodeProtection {
     Neither,
 }
 
+/// Where the public keys of a client are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClientKeys {
+    /// It has registered none.
+    None,
+    /// In its registration, `jwks`.
+    Inline(JwkSet),
+    /// At an address of its own, `jwks_uri`.
+    At(Url),
+}
+
+/// What a client may exchange for tokens. RFC 7591 section 2, `grant_types`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// A code; every client may.
+    AuthorizationCode,
+    /// A refresh token, where the scope `offline_access` was granted.
+    RefreshToken,
+}
+
+impl GrantType {
+    /// The types that work.
+    pub const ALL: [Self; 2] = [Self::AuthorizationCode, Self::RefreshToken];
+
+    /// The value of `grant_type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+}
+
+/// How userinfo and ID tokens are protected beyond TLS. OpenID Connect Registration section 2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResponseProtection {
+    /// `userinfo_signed_response_alg`.
+    pub userinfo_signature: Option<SigningAlgorithm>,
+    /// `userinfo_encrypted_response_alg` and `_enc`.
+    pub userinfo_encryption: Option<Encryption>,
+    /// `id_token_encrypted_response_alg` and `_enc`.
+    pub id_token_encryption: Option<Encryption>,
+}
+
 /// A registered relying party. Only `ClientMetadata::admit` makes one, so whatever it holds is consistent.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_field_names, reason = "the names of RFC 7591")]
@@ -191,15 +127,23 @@ pub struct Client {
     pub(super) client_name: Option<String>,
     pub(super) method: AuthenticationMethod,
     pub(super) secrets: Vec<ClientSecretHash>,
+    pub(super) keys: ClientKeys,
+    pub(super) token_endpoint_auth_signing_alg: Option<SigningAlgorithm>,
     pub(super) redirect_uris: Vec<RedirectUri>,
+    pub(super) post_logout_redirect_uris: Vec<RedirectUri>,
+    pub(super) backchannel_logout_uri: Option<Url>,
     pub(super) application_type: ApplicationType,
     pub(super) scope: ScopeSet,
     pub(super) upstream: String,
     pub(super) audience: Audience,
     pub(super) id_token_signed_response_alg: SigningAlgorithm,
+    pub(super) response_protection: ResponseProtection,
     pub(super) claims_in: ClaimsIn,
     pub(super) response_modes: Vec<ResponseMode>,
+    pub(super) grant_types: Vec<GrantType>,
     pub(super) code_protection: CodeProtection,
+    pub(super) request_object_signing_alg: Option<SigningAlgorithm>,
+    pub(super) requires_pushed_requests: bool,
     pub(super) nric_purpose: Option<String>,
     pub(super) web_origins: Vec<String>,
     pub(super) enabled: bool,
@@ -233,6 +177,50 @@ impl Client {
     /// The one registered authentication method.
     pub fn method(&self) -> AuthenticationMethod {
         self.method
+    }
+
+    /// Where its public keys are.
+    pub fn keys(&self) -> &ClientKeys {
+        &self.keys
+    }
+
+    /// The algorithm of its client assertions; any that fits its keys where absent.
+    pub fn token_endpoint_auth_signing_alg(&self) -> Option<SigningAlgorithm> {
+        self.token_endpoint_auth_signing_alg
+    }
+
+    /// The algorithm of its request objects; it may send none where absent.
+    pub fn request_object_signing_alg(&self) -> Option<SigningAlgorithm> {
+        self.request_object_signing_alg
+    }
+
+    /// Whether every authorization request must have been pushed. RFC 9126 section 6.
+    pub fn requires_pushed_requests(&self) -> bool {
+        self.requires_pushed_requests
+    }
+
+    /// Whether it may exchange a grant of this type for tokens.
+    pub fn may_use(&self, grant_type: GrantType) -> bool {
+        self.grant_types.contains(&grant_type)
+    }
+
+    /// How userinfo and ID tokens are protected beyond TLS.
+    pub fn response_protection(&self) -> ResponseProtection {
+        self.response_protection
+    }
+
+    /// Where a logout token is delivered when a session ends. OpenID Connect Back-Channel Logout section 2.2.
+    pub fn backchannel_logout_uri(&self) -> Option<&Url> {
+        self.backchannel_logout_uri.as_ref()
+    }
+
+    /// The registered URI that equals `presented` byte for byte, to send a person to who has signed out.
+    /// OpenID Connect RP-Initiated Logout section 3.
+    pub fn post_logout_redirect_uri(&self, presented: &str) -> Option<RedirectUri> {
+        self.post_logout_redirect_uris
+            .iter()
+            .find(|registered| registered.as_str() == presented)
+            .cloned()
     }
 
     /// Its redirect URIs.
@@ -341,29 +329,5 @@ impl Client {
     /// Whether the client allows this response mode.
     pub(super) fn allows(&self, mode: ResponseMode) -> bool {
         self.response_modes.contains(&mode)
-    }
-
-    /// Whether the credentials prove that this client sends them.
-    ///
-    /// # Errors
-    /// [`InvalidClient`] for another method than the registered one, a wrong secret, or a disabled client.
-    pub fn authenticate(
-        &self,
-        credentials: &ClientCredentials,
-    ) -> Result<AuthenticatedClient<'_>, InvalidClient> {
-        let secret_fits = match &credentials.secret {
-            Some(presented) => self
-                .secrets
-                .iter()
-                .fold(Choice::from(0), |fits, secret| {
-                    fits | secret.is_hash_of(presented)
-                })
-                .into(),
-            None => self.method == AuthenticationMethod::None,
-        };
-        let proven = self.enabled && credentials.method == self.method && secret_fits;
-        proven
-            .then_some(AuthenticatedClient(self))
-            .ok_or(InvalidClient)
     }
 }

@@ -1,0 +1,64 @@
+//! `POST /revoke`: a client gives a token of its own back. RFC 7009.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::client_auth;
+use super::error::TokenError;
+use super::incoming::{self, RequestId};
+use crate::bridge::Bridge;
+use crate::oidc::client::Client;
+use crate::oidc::error::OAuthError;
+use crate::secret::{AccessToken, Bearer, RefreshToken};
+use crate::store::StoreError;
+
+/// The revocation endpoint.
+pub async fn revoke(bridge: Data<Bridge>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    match end(&bridge, &request, payload).await {
+        // Whether there was anything to revoke is nobody's business: section 2.2.
+        Ok(()) => HttpResponse::Ok().finish(),
+        Err(error) => error.respond(&request),
+    }
+}
+
+async fn end(bridge: &Bridge, request: &HttpRequest, payload: Payload) -> Result<(), TokenError> {
+    let now = bridge.clock.now();
+    let form = incoming::form(request, payload).await?;
+    let client = client_auth::authenticate(bridge, request, &form, now).await?;
+    let token = form
+        .one("token")?
+        .ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
+    form.one("token_type_hint")?;
+    let is_access_token = access_token(bridge, &client, token).await?;
+    if is_access_token || refresh_token(bridge, &client, token).await? {
+        tracing::info!(target: "sgid_bridge::audit", event = "revocation", client.id = %client.client_id(), request.id = RequestId::of(request), "a token was revoked");
+    }
+    Ok(())
+}
+
+async fn access_token(bridge: &Bridge, client: &Client, token: &str) -> Result<bool, StoreError> {
+    let Some(token) = Bearer::<AccessToken>::parse(token) else {
+        return Ok(false);
+    };
+    let now = bridge.clock.now();
+    let access = bridge.store.find_access_token(&token, now).await?;
+    let is_theirs = access.is_some_and(|access| access.client_id == *client.client_id());
+    if is_theirs {
+        bridge.store.revoke_access_token(&token).await?;
+    }
+    Ok(is_theirs)
+}
+
+/// With a refresh token ends all that came from its login, an older one of the same family included: section 2.1.
+async fn refresh_token(bridge: &Bridge, client: &Client, token: &str) -> Result<bool, StoreError> {
+    let Some(token) = RefreshToken::parse(token) else {
+        return Ok(false);
+    };
+    let now = bridge.clock.now();
+    let found = bridge.store.find_refresh_token(&token, now).await?;
+    let found = found.filter(|found| found.grant.client_id() == client.client_id());
+    if let Some(found) = &found {
+        bridge.store.revoke_code(&found.code).await?;
+    }
+    Ok(found.is_some())
+}

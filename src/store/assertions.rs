@@ -1,0 +1,31 @@
+//! Client assertions that were accepted: each once, on whichever instance. RFC 7523 section 3, `jti`.
+
+use sha2::{Digest, Sha256};
+
+use super::{Store, StoreError, on};
+use crate::oidc::assertion::ClientAssertion;
+
+impl Store {
+    /// Remembers an assertion until it expires; `false` where it was accepted before.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it may or may not be remembered then.
+    pub async fn use_assertion(&self, assertion: &ClientAssertion) -> Result<bool, StoreError> {
+        // No keyed hash: instances that seal under different master keys must come to the same row.
+        let mut id = Sha256::new_with_prefix(assertion.client_id().as_str());
+        id.update([0]);
+        id.update(assertion.jti());
+        let id = id.finalize();
+        let entered = on!(self, |pool| {
+            sqlx::query(
+            "insert into used_assertion (id, expires_at) values ($1, $2) on conflict (id) do nothing"
+        )
+        .bind(&id[..])
+        .bind(assertion.expires_at())
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected())
+        })?;
+        Ok(entered == 1)
+    }
+}

@@ -1,0 +1,134 @@
+//! Relying parties that are still to be told of a session's end. OpenID Connect Back-Channel Logout section 2.5.
+
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{Store, StoreError, on};
+use crate::clock::Timestamp;
+use crate::login::Ended;
+use crate::secret::randomness;
+
+const TABLE: &str = "logout_notice";
+
+/// One relying party that is to be told.
+#[derive(Clone, Debug)]
+pub struct LogoutNotice {
+    /// What it is to be told.
+    pub ended: Ended,
+    /// How often it was tried.
+    pub attempts: u32,
+    id: String,
+    due_at: Timestamp,
+}
+
+impl Store {
+    /// Enters a notice that is due now and given up at `expires_at`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_logout_notice(
+        &self,
+        ended: &Ended,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let id = Uuid::new_v4().simple().to_string();
+        let letter = Zeroizing::new(serde_json::to_vec(ended)?);
+        let keys = &self.master_keys;
+        let sealed = keys.seal_standing(TABLE, &id, &letter, &mut randomness());
+        on!(self, |pool| sqlx::query(
+            "insert into logout_notice (id, due_at, attempts, expires_at, sealed) \
+             values ($1, $2, 0, $3, $4)"
+        )
+        .bind(&id[..])
+        .bind(now.seconds())
+        .bind(expires_at.seconds())
+        .bind(&sealed[..])
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+
+    /// Notices that are due, the longest due first, at most `limit`. One that does not open is passed over; it ages out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due_logout_notices(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<LogoutNotice>, StoreError> {
+        let rows: Vec<(String, i64, i64, Vec<u8>)> = on!(self, |pool| sqlx::query_as(
+            "select id, due_at, attempts, sealed from logout_notice \
+             where due_at <= $1 and expires_at > $1 order by due_at, id limit $2"
+        )
+        .bind(now.seconds())
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await)?;
+        let mut notices = Vec::with_capacity(rows.len());
+        for (id, due_at, attempts, sealed) in rows {
+            let Ok(opened) = self.master_keys.open_standing(TABLE, &id, &sealed) else {
+                continue;
+            };
+            notices.push(LogoutNotice {
+                ended: serde_json::from_slice(&opened.letter)?,
+                attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+                id,
+                due_at: Timestamp::from_seconds(due_at),
+            });
+        }
+        Ok(notices)
+    }
+
+    /// Takes a notice in hand until `due_at`, when it is due again; `false` where another instance was first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claim_logout_notice(
+        &self,
+        notice: &LogoutNotice,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let claimed = on!(self, |pool| sqlx::query(
+            "update logout_notice set due_at = $3, attempts = attempts + 1 \
+             where id = $1 and due_at = $2"
+        )
+        .bind(&notice.id[..])
+        .bind(notice.due_at.seconds())
+        .bind(due_at.seconds())
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(claimed == 1)
+    }
+
+    /// Forgets a notice that was delivered, or never can be.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_logout_notice(&self, notice: &LogoutNotice) -> Result<(), StoreError> {
+        on!(self, |pool| sqlx::query(
+            "delete from logout_notice where id = $1"
+        )
+        .bind(&notice.id[..])
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+
+    /// How many notices wait.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count_logout_notices(&self) -> Result<u64, StoreError> {
+        let count: i64 = on!(self, |pool| sqlx::query_scalar(
+            "select count(*) from logout_notice"
+        )
+        .fetch_one(pool)
+        .await)?;
+        Ok(count.unsigned_abs())
+    }
+}
