@@ -25,6 +25,8 @@ pub(super) enum Conversion {
     RegisterDate,
     /// An NRIC or FIN.
     IdentityNumber,
+    /// A whole number, for mappings of the operator's.
+    Number,
     /// Text of several lines, or the JSON list or object that the text holds.
     Record,
 }
@@ -56,6 +58,7 @@ impl Conversion {
                 (is_full_date(text) || is_month(text) || is_year(text)).then(|| text.into())
             }
             Self::IdentityNumber => is_identity_number(text).then(|| text.into()),
+            Self::Number => text.parse::<i64>().ok().map(Value::from),
             Self::Record => record(text),
         }
     }

@@ -6,6 +6,8 @@ mod conversion;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
+
 use self::conversion::{Conversion, present};
 use crate::oidc::claims::Claims;
 use crate::oidc::id_token::RESERVED_CLAIMS;
@@ -120,6 +122,19 @@ pub struct CustomClaim {
     pub scope: String,
     /// The field of sgID that it comes from.
     pub from: String,
+    /// What its value is.
+    pub value_type: ValueType,
+}
+
+/// What the value of a mapped claim is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueType {
+    /// As sgID keeps it: a text, or the list or object that the text holds.
+    #[default]
+    Text,
+    /// A whole number; a text that is none becomes no claim.
+    Number,
 }
 
 /// What operators decide about claims.
@@ -306,6 +321,7 @@ impl Wanted {
                 | Conversion::Address
                 | Conversion::RegisterDate
                 | Conversion::IdentityNumber
+                | Conversion::Number
                 | Conversion::Record => {}
             }
         }
@@ -329,7 +345,10 @@ impl Entry {
         Ok(Self {
             scope,
             claim: mapping.claim.clone(),
-            conversion: conversion_of(field.as_str()),
+            conversion: match mapping.value_type {
+                ValueType::Text => conversion_of(field.as_str()),
+                ValueType::Number => Conversion::Number,
+            },
             field: field.to_string(),
         })
     }

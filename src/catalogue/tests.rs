@@ -176,6 +176,49 @@ fn a_field_that_was_not_asked_for_is_not_looked_at() {
 }
 
 #[test]
+fn a_claim_asked_for_by_name_brings_its_field_and_no_other() {
+    let catalogue = Catalogue::new(&Settings::default()).unwrap();
+    let openid = ScopeSet::parse("openid").unwrap();
+    let fields = |names: &[&str]| -> Vec<String> {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        let wanted = catalogue.wanted(&openid, &names);
+        wanted.fields().into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(fields(&["name"]), ["myinfo.name"]);
+    assert_eq!(fields(&["email_verified"]), ["myinfo.email"]);
+    assert_eq!(fields(&["myinfo.race"]), ["myinfo.race"]);
+    assert!(fields(&["nonsense", "sub", "acr", "not.A.field"]).is_empty());
+}
+
+#[test]
+fn a_mapping_may_say_that_its_value_is_a_number() {
+    let settings = Settings {
+        custom: vec![CustomClaim {
+            claim: "updated_at".to_owned(),
+            scope: "profile".to_owned(),
+            from: "registry.updated_at".to_owned(),
+            value_type: ValueType::Number,
+        }],
+        ..Settings::default()
+    };
+    let catalogue = Catalogue::new(&settings).unwrap();
+    let profile = ScopeSet::parse("openid profile").unwrap();
+    let wanted = catalogue.wanted(&profile, &BTreeSet::new());
+    for (text, value) in [
+        ("1763856000", Some(json!(1_763_856_000))),
+        ("soon", None),
+        ("NA", None),
+    ] {
+        let fields = BTreeMap::from([("registry.updated_at".to_owned(), text.to_owned())]);
+        assert_eq!(
+            wanted.claims(&fields).get("updated_at"),
+            value.as_ref(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn custom_mappings_extend_the_table() {
     let custom = |claim: &str, scope: &str, from: &str| {
         Catalogue::new(&Settings {
@@ -183,6 +226,7 @@ fn custom_mappings_extend_the_table() {
                 claim: claim.to_owned(),
                 scope: scope.to_owned(),
                 from: from.to_owned(),
+                value_type: ValueType::Text,
             }],
             ..Settings::default()
         })

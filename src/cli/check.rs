@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use clap::Args;
 use serde::Serialize;
+use url::Url;
 
 use super::output::{say, say_json};
 use super::{CliError, Global};
@@ -11,6 +12,8 @@ use crate::bridge::{Prepared, StartError, open_store};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::oidc::client::{Client, CodeProtection};
+use crate::oidc::metadata::ClientMetadata;
+use crate::outgoing::Outgoing;
 use crate::store::Store;
 use crate::{http, telemetry};
 
@@ -142,11 +145,14 @@ impl Check {
             return;
         };
         for client in prepared.clients.configured() {
-            examine_client(&client, findings);
+            examine_client(&client, config.session.is_some(), findings);
         }
         if self.offline {
             findings.note("--offline: database and upstream were not asked");
             return;
+        }
+        for client in &config.clients {
+            examine_sector(&prepared.outgoing, &client.metadata, findings).await;
         }
         examine_database(config, &prepared, now, findings).await;
         for (name, sgid) in &prepared.upstreams {
@@ -159,7 +165,7 @@ impl Check {
     }
 }
 
-fn examine_client(client: &Client, findings: &mut Findings) {
+fn examine_client(client: &Client, has_sessions: bool, findings: &mut Findings) {
     let id = client.client_id();
     match client.code_protection() {
         CodeProtection::Pkce => {}
@@ -175,9 +181,27 @@ fn examine_client(client: &Client, findings: &mut Findings) {
             "client {id}: may receive NRIC or FIN numbers for: {purpose}"
         ));
     }
+    if client.backchannel_logout_uri().is_some() && !has_sessions {
+        findings.note(format!(
+            "client {id}: backchannel_logout_uri has no effect while [session] enabled = false"
+        ));
+    }
     if !client.is_enabled() {
         findings.note(format!("client {id}: disabled"));
     }
+}
+
+/// A sector that is named by an address must list the redirect URIs itself: OpenID Connect Registration section 5.
+async fn examine_sector(outgoing: &Outgoing, metadata: &ClientMetadata, findings: &mut Findings) {
+    let uri = metadata.sector_identifier_uri.as_deref();
+    let Some(uri) = uri.and_then(|uri| Url::parse(uri).ok()) else {
+        return;
+    };
+    let id = &metadata.client_id;
+    let confirmed = outgoing.confirm_sector(&uri, &metadata.redirect_uris).await;
+    let confirmed = confirmed.map_err(|error| format!("client {id}: {error}"));
+    let good = format!("client {id}: its sector lists all its redirect URIs");
+    findings.judge(confirmed, Verdict::Failing, &good);
 }
 
 async fn examine_database(
@@ -226,7 +250,7 @@ async fn examine_database(
         ));
     }
     examine_clocks(&store, now, findings).await;
-    examine_stored_clients(&store, prepared, now, findings).await;
+    examine_stored_clients(&store, (config, prepared), now, findings).await;
 }
 
 async fn examine_clocks(store: &Store, now: Timestamp, findings: &mut Findings) {
@@ -248,7 +272,7 @@ async fn examine_clocks(store: &Store, now: Timestamp, findings: &mut Findings) 
 
 async fn examine_stored_clients(
     store: &Store,
-    prepared: &Prepared,
+    (config, prepared): (&Config, &Prepared),
     now: Timestamp,
     findings: &mut Findings,
 ) {
@@ -262,7 +286,10 @@ async fn examine_stored_clients(
     };
     for record in stored {
         match prepared.clients.rules().admit_record(&record, now) {
-            Ok(client) => examine_client(&client, findings),
+            Ok(client) => {
+                examine_client(&client, config.session.is_some(), findings);
+                examine_sector(&prepared.outgoing, &record.metadata, findings).await;
+            }
             Err(error) => {
                 let id = &record.metadata.client_id;
                 findings.add(

@@ -17,6 +17,16 @@ pub(super) struct Simulate {
     /// Where to listen; upstreams name it as `issuer = "http://127.0.0.1:8081/v2"`
     #[arg(long, default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
+    /// `conformance`: answers at once as a person who has every standard claim, for the conformance suite
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
+}
+
+/// How the simulated sgID behaves.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Profile {
+    /// One person with every claim, without a page.
+    Conformance,
 }
 
 impl Simulate {
@@ -48,10 +58,19 @@ impl Simulate {
             now: Arc::new(move || clock.now().seconds()),
         })
         .await?;
-        say(&format!(
-            "A simulated sgID, with invented people: {}",
-            running.issuer()
-        ));
+        match self.profile {
+            None => say(&format!(
+                "A simulated sgID, with invented people: {}",
+                running.issuer()
+            )),
+            Some(Profile::Conformance) => {
+                running.control().persona("conformance");
+                say(&format!(
+                    "A simulated sgID that answers at once as one invented person, for the conformance suite: {}",
+                    running.issuer()
+                ));
+            }
+        }
         for (name, upstream) in &config.upstreams {
             if upstream.issuer != running.issuer() {
                 say(&format!(

@@ -389,6 +389,7 @@ fn claims(settings: ClaimSettings) -> catalogue::Settings {
                 claim,
                 scope: mapping.scope,
                 from: mapping.from,
+                value_type: mapping.value_type,
             })
             .collect(),
         email_verified: settings.email_verified,

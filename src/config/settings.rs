@@ -11,6 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::LogFormat;
+use crate::catalogue::ValueType;
 use crate::oidc::algorithm::SigningAlgorithm;
 use crate::oidc::issuer::Issuer;
 
@@ -251,6 +252,8 @@ pub(super) struct ClaimSettings {
 pub(super) struct CustomClaimSettings {
     pub(super) scope: String,
     pub(super) from: String,
+    #[serde(default, rename = "type")]
+    pub(super) value_type: ValueType,
 }
 
 /// A span of time written as `10m` or `30d`.

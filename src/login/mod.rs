@@ -13,3 +13,6 @@ pub use grant::{Access, Grant, NotRedeemable, NotRefreshable, Redeemed, Refresha
 pub use identity::{Identity, UpstreamSubject};
 pub use session::{Ended, Membership, MustInteract, Session, SessionTag, Silence};
 pub use waiting::{AnotherPerson, Login, Terms};
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,9 @@ pub enum AssertionError {
     /// `jti`.
     #[error("jti must be a text of 1 to {MAX_JTI_BYTES} bytes, another one each time")]
     Identifier,
+    /// `jti` once more.
+    #[error("its jti was used before: each assertion is accepted once")]
+    Used,
 }
 
 impl ClientAssertion {

@@ -96,8 +96,9 @@ impl AuthorizationRequest {
         raw: &RawAuthorizationRequest<'_>,
         return_to: ReturnAddress,
     ) -> Result<Self, OAuthError> {
-        check_response_mode(client, raw)?;
+        // The type first: who asks for another flow is not helped by a response mode.
         check_response_type(raw)?;
+        check_response_mode(client, raw)?;
         check_unsupported(raw)?;
         let scope = check_scope(client, raw)?;
         let prompt = Prompt::parse(raw.one("prompt")?.unwrap_or_default())?;
@@ -123,7 +124,7 @@ impl AuthorizationRequest {
             && nonce.is_none()
         {
             return Err(OAuthError::invalid_request(
-                "nonce is required from a client that uses no PKCE: send nonce, or code_challenge with code_challenge_method=S256",
+                "nonce is required from a client that uses no PKCE: send nonce, or code_challenge with code_challenge_method=S256, or set require_nonce = false for this client",
             ));
         }
         Ok(Self {

@@ -17,7 +17,7 @@ use crate::bridge::Bridge;
 use crate::clock::Timestamp;
 use crate::jose::claims_unverified;
 use crate::oidc::algorithm::SigningAlgorithm;
-use crate::oidc::assertion::{ClientAssertion, JWT_BEARER};
+use crate::oidc::assertion::{AssertionError, ClientAssertion, JWT_BEARER};
 use crate::oidc::client::{
     AuthenticatedClient, AuthenticationMethod, Client, ClientCredentials, ClientId,
     ClientSecretHash, InvalidClient, Proof,
@@ -77,8 +77,8 @@ async fn prove(
         (Evidence::Proof(proof), _) => proof,
         (Evidence::Assertion(assertion), Some(client)) => {
             match check_assertion(bridge, client, &assertion, now).await? {
-                Some(assertion) => Proof::Assertion(assertion),
-                None => return Ok(Err(InvalidClient::Unproven)),
+                Ok(assertion) => Proof::Assertion(assertion),
+                Err(reason) => return Ok(Err(reason)),
             }
         }
         (Evidence::Assertion(_), None) => return Ok(Err(InvalidClient::Unproven)),
@@ -93,18 +93,18 @@ async fn prove(
     })
 }
 
-/// An assertion that this client signed, that is for us and for now, and that nobody has used. What is wrong with one
-/// is for the log: whoever holds the client's key can read it there with us.
+/// An assertion that this client signed, that is for us and for now, and that nobody has used. Until the signature is
+/// known to be right, what is wrong is for the log alone.
 async fn check_assertion(
     bridge: &Bridge,
     client: &Client,
     assertion: &str,
     now: Timestamp,
-) -> Result<Option<ClientAssertion>, TokenError> {
+) -> Result<Result<ClientAssertion, InvalidClient>, TokenError> {
     let is_served = client.is_enabled() && client.method() == AuthenticationMethod::PrivateKeyJwt;
     let refused = |reason: &dyn std::fmt::Display| {
         tracing::info!(client.id = %client.client_id(), %reason, "a client assertion is not acceptable");
-        Ok(None)
+        Ok(Err(InvalidClient::Unproven))
     };
     if !is_served {
         return refused(&"this client is not registered for private_key_jwt");
@@ -124,11 +124,14 @@ async fn check_assertion(
         Err(reason) => return refused(&reason),
     };
     let checked = ClientAssertion::check(&verified.claims, &bridge.issuer, now.seconds());
-    match checked {
-        Err(reason) => refused(&reason),
-        Ok(checked) if bridge.store.use_assertion(&checked).await? => Ok(Some(checked)),
-        Ok(_) => refused(&"its jti was used before"),
-    }
+    Ok(match checked {
+        Err(reason) => Err(reason.into()),
+        Ok(checked) if *checked.client_id() != *client.client_id() => {
+            Err(AssertionError::Client.into())
+        }
+        Ok(checked) if bridge.store.use_assertion(&checked).await? => Ok(checked),
+        Ok(_) => Err(AssertionError::Used.into()),
+    })
 }
 
 /// What a request brings to prove who sends it, by whichever one method.

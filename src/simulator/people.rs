@@ -61,6 +61,26 @@ fn citizen() -> Persona {
     ])
 }
 
+/// Who signs in while the OpenID Foundation's conformance suite runs: beside what sgID has, a value for every other
+/// claim of `profile`, in fields that no register has. `docs/conformance/sgid-bridge.toml` maps them.
+pub(super) fn conformance() -> Persona {
+    let mut persona = citizen().with([
+        ("conformance.given_name", "MEI LING"),
+        ("conformance.family_name", "TAN"),
+        ("conformance.middle_name", "SAMPLE"),
+        ("conformance.nickname", "Mei"),
+        ("conformance.profile", "https://citizen.example/mei"),
+        ("conformance.picture", "https://citizen.example/mei.png"),
+        ("conformance.website", "https://citizen.example/"),
+        ("conformance.zoneinfo", "Asia/Singapore"),
+        ("conformance.locale", "en-SG"),
+        ("conformance.updated_at", "1763856000"),
+        ("conformance.preferred_username", "mei.ling"),
+    ]);
+    persona.id = "conformance";
+    persona
+}
+
 fn foreigner() -> Persona {
     Persona::new(
         "foreigner",

@@ -49,7 +49,7 @@ pub(super) const NOTHING: &str = "NA";
 /// One invented person.
 #[derive(Clone, Debug)]
 pub struct Persona {
-    id: &'static str,
+    pub(super) id: &'static str,
     display_name: &'static str,
     shows: &'static str,
     values: Vec<(&'static str, String)>,
@@ -109,8 +109,12 @@ pub fn personas() -> &'static [Persona] {
     &EVERYBODY
 }
 
-/// The person with this id.
+/// The person with this id: one of the chooser, or the one of the conformance profile, whom nobody chooses by hand.
 pub(super) fn find(id: &str) -> Option<&'static Persona> {
+    static CONFORMANCE: LazyLock<Persona> = LazyLock::new(people::conformance);
+    if id == CONFORMANCE.id {
+        return Some(&CONFORMANCE);
+    }
     personas().iter().find(|persona| persona.id == id)
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::Client;
-use crate::oidc::assertion::ClientAssertion;
+use crate::oidc::assertion::{AssertionError, ClientAssertion};
 
 /// SHA-256 of a client secret. Secrets have 256 random bits, so there is nothing to guess and no need to be slow.
 #[derive(Clone, Serialize, Deserialize)]
@@ -154,6 +154,9 @@ pub enum InvalidClient {
     /// Deliberately without a reason: an unknown client and a wrong secret are the same to whoever asks.
     #[error("client authentication failed")]
     Unproven,
+    /// The signature is right, so whoever holds the key may hear what else is wrong.
+    #[error("the client assertion is signed by a key of this client, but {0}")]
+    Assertion(#[from] AssertionError),
     /// The secret is right, so whoever holds it may hear that it came by another way than registered.
     #[error(
         "the secret is right, but it came by {sent}, and this client is registered for {registered}: set token_endpoint_auth_method = {sent} at the bridge, or choose {registered} in the relying party"

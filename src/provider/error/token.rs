@@ -106,7 +106,9 @@ impl TokenError {
 fn invalid_client(challenge: bool, reason: InvalidClient, reference: &str) -> HttpResponse {
     let description = match reason {
         InvalidClient::Unproven => "client authentication failed: check client_id, the secret or key, and that the relying party uses the registered token_endpoint_auth_method".to_owned(),
-        other @ InvalidClient::OtherMethod { .. } => other.to_string(),
+        other @ (InvalidClient::Assertion(_) | InvalidClient::OtherMethod { .. }) => {
+            other.to_string()
+        }
     };
     let error = OAuthError::new(ErrorCode::InvalidClient, description);
     log("token", &error.to_string(), None, reference);
