@@ -6,18 +6,15 @@ use serde::{Deserialize, Serialize};
 
 /// A JWS algorithm that we sign with, and that clients may sign with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum SigningAlgorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256, the default of OpenID Connect.
-    #[serde(rename = "RS256")]
     Rs256,
     /// RSASSA-PSS with SHA-256.
-    #[serde(rename = "PS256")]
     Ps256,
     /// ECDSA with P-256 and SHA-256.
-    #[serde(rename = "ES256")]
     Es256,
     /// `EdDSA` with Ed25519.
-    #[serde(rename = "EdDSA")]
     EdDsa,
 }
 
@@ -38,6 +35,22 @@ impl SigningAlgorithm {
     /// Reads a value of `alg`; anything outside the allow-list is `None`.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
+}
+
+impl TryFrom<String> for SigningAlgorithm {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or(
+            "the algorithm must be RS256, PS256, ES256 or EdDSA; HS256 and other symmetric ones cannot be used, since secrets are kept as hashes: choose one of these in the relying party too",
+        )
+    }
+}
+
+impl From<SigningAlgorithm> for &'static str {
+    fn from(algorithm: SigningAlgorithm) -> Self {
+        algorithm.as_str()
     }
 }
 
@@ -102,4 +115,26 @@ pub struct Encryption {
     pub alg: KeyManagementAlgorithm,
     /// How the content is encrypted.
     pub enc: ContentEncryption,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_expects_hs256_reads_what_to_choose_instead() {
+        let refused = serde_json::from_str::<SigningAlgorithm>(r#""HS256""#).unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .contains("choose one of these in the relying party")
+        );
+        for algorithm in SigningAlgorithm::ALL {
+            let text = serde_json::to_string(&algorithm).unwrap();
+            assert_eq!(
+                serde_json::from_str::<SigningAlgorithm>(&text).unwrap(),
+                algorithm
+            );
+        }
+    }
 }

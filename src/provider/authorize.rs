@@ -11,7 +11,7 @@ use super::asked::{Asked, asked};
 use super::code::{self, By};
 use super::error::{AuthorizeError, PageFault};
 use super::incoming::{self, ClientAddress, RequestId};
-use super::outgoing::{say, see_other};
+use super::outgoing::{say, see_other, way_back};
 use super::paths::Path;
 use super::{cookies, hint, session};
 use crate::bridge::Bridge;
@@ -167,7 +167,12 @@ async fn send_upstream(
     metrics::counter!("logins_begun_total").increment(1);
     tracing::info!(client.id = %client.client_id(), login.id = %login.id(), request.id = RequestId::of(request), "login begun");
     let mut response = if has_aged || asked.request.prompt() == Prompt::Login {
-        ask_to_sign_in_again(bridge, client, &begun.upstream_url)
+        ask_to_sign_in_again(
+            bridge,
+            client,
+            asked.request.return_to(),
+            &begun.upstream_url,
+        )
     } else {
         see_other(&begun.upstream_url)
     };
@@ -178,7 +183,13 @@ async fn send_upstream(
     Ok(response)
 }
 
-fn ask_to_sign_in_again(bridge: &Bridge, client: &Client, upstream_url: &str) -> HttpResponse {
+fn ask_to_sign_in_again(
+    bridge: &Bridge,
+    client: &Client,
+    return_to: &ReturnAddress,
+    upstream_url: &str,
+) -> HttpResponse {
+    let back = way_back(return_to);
     let explanation = match client.client_name() {
         Some(name) => format!("{name} asks you to show once more that it is you."),
         None => "The app asks you to show once more that it is you.".to_owned(),
@@ -193,7 +204,10 @@ fn ask_to_sign_in_again(bridge: &Bridge, client: &Client, upstream_url: &str) ->
             href: upstream_url,
             label: "Sign in with sgID",
         }),
-        alternative: None,
+        alternative: back.as_deref().map(|href| Action::Link {
+            href,
+            label: "Go back to the app without signing in",
+        }),
         reference: None,
     })
 }

@@ -7,6 +7,7 @@ use super::authorize::begin;
 use super::code::{self, By};
 use super::error::{AuthorizeError, ErrorPage, PageFault};
 use super::incoming::{self, ClientAddress, RequestId};
+use super::outgoing::way_back;
 use super::{cookies, session};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
@@ -14,7 +15,7 @@ use crate::login::{AnotherPerson, Login, Terms, UpstreamAttempt};
 use crate::oidc::client::Client;
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::Parameters;
-use crate::oidc::return_address::{AuthorizationResponse, ReturnAddress};
+use crate::oidc::return_address::ReturnAddress;
 use crate::secret::{Bearer, LoginState, randomness};
 use crate::sgid::Sgid;
 
@@ -139,18 +140,6 @@ async fn offer_fresh_start(
     .respond();
     begun.bind(bridge, &mut response);
     Ok(response)
-}
-
-/// How the app hears that nobody signed in, where a link can say so.
-fn way_back(return_to: &ReturnAddress) -> Option<String> {
-    let given_up = OAuthError::new(
-        ErrorCode::AccessDenied,
-        "the sign-in took too long, and the person did not begin anew",
-    );
-    match return_to.with_error(&given_up) {
-        AuthorizationResponse::Redirect(url) => Some(url),
-        AuthorizationResponse::FormPost(_) => None,
-    }
 }
 
 /// What came through the browser: one code or one error, and perhaps who says so.

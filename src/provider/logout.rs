@@ -247,11 +247,9 @@ impl Asked {
         }
         let explanation = match self.app() {
             Some(name) => format!(
-                "{name} asks to sign you out. You will be signed out of every app that you opened with this sign-in."
+                "{name} asks to sign you out. You will be signed out of every app that you opened with this sign-in. To stay signed in, close this page."
             ),
-            None => {
-                "You will be signed out of every app that you opened with this sign-in.".to_owned()
-            }
+            None => "You will be signed out of every app that you opened with this sign-in. To stay signed in, close this page.".to_owned(),
         };
         let page = Message {
             stylesheet: &Path::Stylesheet.on(&bridge.issuer),

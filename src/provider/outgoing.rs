@@ -6,7 +6,8 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 
 use super::paths::Path;
 use crate::bridge::Bridge;
-use crate::oidc::return_address::AuthorizationResponse;
+use crate::oidc::error::{ErrorCode, OAuthError};
+use crate::oidc::return_address::{AuthorizationResponse, ReturnAddress};
 use crate::pages::{FormPost, Message};
 
 /// For pages with a form. It names no `form-action`: browsers hold that against the redirects that follow, too, and
@@ -34,6 +35,18 @@ pub(super) fn deliver(bridge: &Bridge, response: &AuthorizationResponse) -> Http
             };
             with_form(StatusCode::OK, page.render())
         }
+    }
+}
+
+/// How the app hears that the person would rather not, where a link can say so.
+pub(super) fn way_back(return_to: &ReturnAddress) -> Option<String> {
+    let given_up = OAuthError::new(
+        ErrorCode::AccessDenied,
+        "the person went back without signing in",
+    );
+    match return_to.with_error(&given_up) {
+        AuthorizationResponse::Redirect(url) => Some(url),
+        AuthorizationResponse::FormPost(_) => None,
     }
 }
 
