@@ -1,6 +1,6 @@
 //! What access tokens open, and the one statement that spends a code.
 
-use super::{Store, StoreError, on, open, seal};
+use super::{Store, StoreError, change, on, open, seal};
 use crate::clock::Timestamp;
 use crate::login::{Access, SessionTag};
 use crate::secret::{AccessToken, Bearer, RowId};
@@ -41,22 +41,18 @@ impl Store {
     ) -> Result<Spending, StoreError> {
         let faces = self.master_keys.faces(TABLE, token);
         let sealed = seal(&faces, access)?;
-        let entered = on!(self, |pool| {
-            sqlx::query(
-                // Without the code's row there is nothing to spend, and the sweep keeps a token's row beside its code's.
-                "insert into access_token (id, code_id, expires_at, sealed, session_tag) \
+        let entered = change!(
+            self,
+            // Without the code's row there is nothing to spend, and the sweep keeps a token's row beside its code's.
+            "insert into access_token (id, code_id, expires_at, sealed, session_tag) \
              select $1, id, $3, $4, $5 from authorization_code where id = $2 \
              on conflict (code_id) do nothing",
-            )
-            .bind(faces.row.as_bytes())
-            .bind(origin.code.as_bytes())
-            .bind(access.expires_at.seconds())
-            .bind(&sealed[..])
-            .bind(origin.session.as_ref().map(SessionTag::as_bytes))
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected())
-        })?;
+            faces.row.as_bytes(),
+            origin.code.as_bytes(),
+            access.expires_at.seconds(),
+            &sealed[..],
+            origin.session.as_ref().map(SessionTag::as_bytes)
+        )?;
         Ok(if entered == 1 {
             Spending::Spent
         } else {
@@ -77,18 +73,16 @@ impl Store {
     ) -> Result<(), StoreError> {
         let faces = self.master_keys.faces(TABLE, token);
         let sealed = seal(&faces, access)?;
-        on!(self, |pool| sqlx::query(
+        change!(
+            self,
             // It spends no code, so it stands under its own name where a code would be.
             "insert into access_token (id, code_id, family, expires_at, sealed) \
-             values ($1, $1, $2, $3, $4)"
-        )
-        .bind(faces.row.as_bytes())
-        .bind(code.as_bytes())
-        .bind(access.expires_at.seconds())
-        .bind(&sealed[..])
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+             values ($1, $1, $2, $3, $4)",
+            faces.row.as_bytes(),
+            code.as_bytes(),
+            access.expires_at.seconds(),
+            &sealed[..]
+        )?;
         Ok(())
     }
 
@@ -99,21 +93,17 @@ impl Store {
     /// [`StoreError`].
     pub async fn revoke_code(&self, code: &RowId) -> Result<(), StoreError> {
         // The refresh token first: what it gives is entered before it is rotated, so nothing slips through behind.
-        on!(self, |pool| sqlx::query(
-            "delete from refresh_token where code_id = $1"
-        )
-        .bind(code.as_bytes())
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
-        on!(self, |pool| sqlx::query(
-            "update access_token set sealed = $2 where code_id = $1 or family = $1"
-        )
-        .bind(code.as_bytes())
-        .bind(REVOKED)
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+        change!(
+            self,
+            "delete from refresh_token where code_id = $1",
+            code.as_bytes()
+        )?;
+        change!(
+            self,
+            "update access_token set sealed = $2 where code_id = $1 or family = $1",
+            code.as_bytes(),
+            REVOKED
+        )?;
         Ok(())
     }
 
@@ -123,14 +113,12 @@ impl Store {
     /// [`StoreError`].
     pub async fn revoke_access_token(&self, token: &Bearer<AccessToken>) -> Result<(), StoreError> {
         for faces in self.master_keys.possible_faces(TABLE, token) {
-            on!(self, |pool| sqlx::query(
-                "update access_token set sealed = $2 where id = $1"
-            )
-            .bind(faces.row.as_bytes())
-            .bind(REVOKED)
-            .execute(pool)
-            .await
-            .map(|_| ()))?;
+            change!(
+                self,
+                "update access_token set sealed = $2 where id = $1",
+                faces.row.as_bytes(),
+                REVOKED
+            )?;
         }
         Ok(())
     }
@@ -140,21 +128,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn revoke_session(&self, tag: SessionTag) -> Result<(), StoreError> {
-        on!(self, |pool| sqlx::query(
-            "delete from authorization_code where session_tag = $1"
-        )
-        .bind(tag.as_bytes())
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
-        on!(self, |pool| sqlx::query(
-            "update access_token set sealed = $2 where session_tag = $1"
-        )
-        .bind(tag.as_bytes())
-        .bind(REVOKED)
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+        change!(
+            self,
+            "delete from authorization_code where session_tag = $1",
+            tag.as_bytes()
+        )?;
+        change!(
+            self,
+            "update access_token set sealed = $2 where session_tag = $1",
+            tag.as_bytes(),
+            REVOKED
+        )?;
         Ok(())
     }
 

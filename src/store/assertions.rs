@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Store, StoreError, on};
+use super::{Store, StoreError, change};
 use crate::oidc::assertion::ClientAssertion;
 
 impl Store {
@@ -16,16 +16,12 @@ impl Store {
         id.update([0]);
         id.update(assertion.jti());
         let id = id.finalize();
-        let entered = on!(self, |pool| {
-            sqlx::query(
-            "insert into used_assertion (id, expires_at) values ($1, $2) on conflict (id) do nothing"
-        )
-        .bind(&id[..])
-        .bind(assertion.expires_at())
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected())
-        })?;
+        let entered = change!(
+            self,
+            "insert into used_assertion (id, expires_at) values ($1, $2) on conflict (id) do nothing",
+            &id[..],
+            assertion.expires_at()
+        )?;
         Ok(entered == 1)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError, on};
+use super::{Store, StoreError, change, on};
 use crate::clock::Timestamp;
 use crate::oidc::client::{ClientId, ClientSecretHash};
 use crate::oidc::metadata::ClientMetadata;
@@ -50,20 +50,16 @@ impl Store {
             secrets,
             registration,
         } = Written::of(client)?;
-        let added = on!(self, |pool| {
-            sqlx::query(
-                "insert into client (client_id, metadata, secrets, changed_at, registration) \
+        let added = change!(
+            self,
+            "insert into client (client_id, metadata, secrets, changed_at, registration) \
              values ($1, $2, $3, $4, $5) on conflict (client_id) do nothing",
-            )
-            .bind(client.metadata.client_id.as_str())
-            .bind(&metadata[..])
-            .bind(&secrets[..])
-            .bind(client.changed_at.seconds())
-            .bind(registration.as_deref())
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected())
-        })?;
+            client.metadata.client_id.as_str(),
+            &metadata[..],
+            &secrets[..],
+            client.changed_at.seconds(),
+            registration.as_deref()
+        )?;
         Ok(added == 1)
     }
 
@@ -86,19 +82,17 @@ impl Store {
             .changed_at
             .seconds()
             .max(found.changed_at.seconds() + 1);
-        let replaced = on!(self, |pool| sqlx::query(
+        let replaced = change!(
+            self,
             "update client set metadata = $2, secrets = $3, changed_at = $4, registration = $6 \
-             where client_id = $1 and changed_at = $5"
-        )
-        .bind(found.metadata.client_id.as_str())
-        .bind(&metadata[..])
-        .bind(&secrets[..])
-        .bind(changed_at)
-        .bind(found.changed_at.seconds())
-        .bind(registration.as_deref())
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected()))?;
+             where client_id = $1 and changed_at = $5",
+            found.metadata.client_id.as_str(),
+            &metadata[..],
+            &secrets[..],
+            changed_at,
+            found.changed_at.seconds(),
+            registration.as_deref()
+        )?;
         Ok(replaced == 1)
     }
 
@@ -136,13 +130,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn remove_client(&self, id: &ClientId) -> Result<bool, StoreError> {
-        let removed = on!(self, |pool| sqlx::query(
-            "delete from client where client_id = $1"
-        )
-        .bind(id.as_str())
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected()))?;
+        let removed = change!(self, "delete from client where client_id = $1", id.as_str())?;
         Ok(removed == 1)
     }
 }

@@ -1,6 +1,6 @@
 //! Grants that wait behind an authorization code. Found and opened by the code.
 
-use super::{Store, StoreError, on, open, seal};
+use super::{Store, StoreError, change, on, open, seal};
 use crate::clock::Timestamp;
 use crate::login::{Grant, SessionTag};
 use crate::secret::{AuthorizationCode, Bearer, RowId};
@@ -30,17 +30,15 @@ impl Store {
         let faces = self.master_keys.faces(TABLE, code);
         let sealed = seal(&faces, grant)?;
         let session = grant.membership().map(|membership| membership.tag);
-        on!(self, |pool| sqlx::query(
+        change!(
+            self,
             "insert into authorization_code (id, expires_at, sealed, session_tag) \
-             values ($1, $2, $3, $4)"
-        )
-        .bind(faces.row.as_bytes())
-        .bind(expires_at.seconds())
-        .bind(&sealed[..])
-        .bind(session.as_ref().map(SessionTag::as_bytes))
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+             values ($1, $2, $3, $4)",
+            faces.row.as_bytes(),
+            expires_at.seconds(),
+            &sealed[..],
+            session.as_ref().map(SessionTag::as_bytes)
+        )?;
         Ok(())
     }
 

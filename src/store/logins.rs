@@ -1,6 +1,6 @@
 //! Logins that wait for their person. Found and opened by `state` and cookie together.
 
-use super::{Store, StoreError, on, open, seal};
+use super::{Store, StoreError, change, on, open, seal};
 use crate::clock::Timestamp;
 use crate::login::Login;
 use crate::secret::{Bearer, LoginCookie, LoginState};
@@ -21,15 +21,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let faces = self.master_keys.joint_faces(TABLE, state, cookie);
         let sealed = seal(&faces, login)?;
-        on!(self, |pool| sqlx::query(
-            "insert into login (id, expires_at, sealed) values ($1, $2, $3)"
-        )
-        .bind(faces.row.as_bytes())
-        .bind(expires_at.seconds())
-        .bind(&sealed[..])
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+        change!(
+            self,
+            "insert into login (id, expires_at, sealed) values ($1, $2, $3)",
+            faces.row.as_bytes(),
+            expires_at.seconds(),
+            &sealed[..]
+        )?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Store, StoreError, on};
+use super::{Store, StoreError, change, on};
 use crate::clock::Timestamp;
 use crate::login::Ended;
 use crate::secret::randomness;
@@ -36,17 +36,15 @@ impl Store {
         let letter = Zeroizing::new(serde_json::to_vec(ended)?);
         let keys = &self.master_keys;
         let sealed = keys.seal_standing(TABLE, &id, &letter, &mut randomness());
-        on!(self, |pool| sqlx::query(
+        change!(
+            self,
             "insert into logout_notice (id, due_at, attempts, expires_at, sealed) \
-             values ($1, $2, 0, $3, $4)"
-        )
-        .bind(&id[..])
-        .bind(now.seconds())
-        .bind(expires_at.seconds())
-        .bind(&sealed[..])
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+             values ($1, $2, 0, $3, $4)",
+            &id[..],
+            now.seconds(),
+            expires_at.seconds(),
+            &sealed[..]
+        )?;
         Ok(())
     }
 
@@ -91,16 +89,14 @@ impl Store {
         notice: &LogoutNotice,
         due_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let claimed = on!(self, |pool| sqlx::query(
+        let claimed = change!(
+            self,
             "update logout_notice set due_at = $3, attempts = attempts + 1 \
-             where id = $1 and due_at = $2"
-        )
-        .bind(&notice.id[..])
-        .bind(notice.due_at.seconds())
-        .bind(due_at.seconds())
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected()))?;
+             where id = $1 and due_at = $2",
+            &notice.id[..],
+            notice.due_at.seconds(),
+            due_at.seconds()
+        )?;
         Ok(claimed == 1)
     }
 
@@ -109,13 +105,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn remove_logout_notice(&self, notice: &LogoutNotice) -> Result<(), StoreError> {
-        on!(self, |pool| sqlx::query(
-            "delete from logout_notice where id = $1"
-        )
-        .bind(&notice.id[..])
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+        change!(
+            self,
+            "delete from logout_notice where id = $1",
+            &notice.id[..]
+        )?;
         Ok(())
     }
 

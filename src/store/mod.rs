@@ -67,6 +67,18 @@ macro_rules! on {
 }
 use on;
 
+/// Runs a statement that changes rows and returns none; gives how many it changed.
+macro_rules! change {
+    ($store:expr, $statement:expr $(, $value:expr)* $(,)?) => {
+        $crate::store::on!($store, |pool| sqlx::query($statement)
+            $(.bind($value))*
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()))
+    };
+}
+use change;
+
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -106,11 +118,7 @@ impl Store {
             "delete from access_token where expires_at <= $1 and not exists \
              (select 1 from authorization_code where authorization_code.id = access_token.code_id)",
         ] {
-            rows += on!(self, |pool| sqlx::query(statement)
-                .bind(now.seconds())
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected()))?;
+            rows += change!(self, statement, now.seconds())?;
         }
         Ok(rows)
     }
@@ -120,10 +128,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        on!(self, |pool| sqlx::query("select 1")
-            .execute(pool)
-            .await
-            .map(|_| ()))
+        change!(self, "select 1").map(|_| ())
     }
 
     /// The database server's clock. `SQLite` has none of its own.

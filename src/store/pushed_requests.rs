@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError, on, open, seal};
+use super::{Store, StoreError, change, on, open, seal};
 use crate::clock::Timestamp;
 use crate::oidc::client::ClientId;
 use crate::oidc::parameters::Parameters;
@@ -34,15 +34,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let faces = self.master_keys.faces(TABLE, handle);
         let sealed = seal(&faces, request)?;
-        on!(self, |pool| sqlx::query(
-            "insert into pushed_request (id, expires_at, sealed) values ($1, $2, $3)"
-        )
-        .bind(faces.row.as_bytes())
-        .bind(expires_at.seconds())
-        .bind(&sealed[..])
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+        change!(
+            self,
+            "insert into pushed_request (id, expires_at, sealed) values ($1, $2, $3)",
+            faces.row.as_bytes(),
+            expires_at.seconds(),
+            &sealed[..]
+        )?;
         Ok(())
     }
 
@@ -77,13 +75,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn spend_pushed_request(&self, row: &RowId) -> Result<bool, StoreError> {
-        let spent = on!(self, |pool| sqlx::query(
-            "delete from pushed_request where id = $1"
-        )
-        .bind(row.as_bytes())
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected()))?;
+        let spent = change!(
+            self,
+            "delete from pushed_request where id = $1",
+            row.as_bytes()
+        )?;
         Ok(spent == 1)
     }
 }

@@ -1,7 +1,7 @@
 //! Grants that wait behind a refresh token. One row for all tokens that follow one another; the database lets one of
 //! them be the latest. RFC 6749 section 6; RFC 9700 section 4.14.
 
-use super::{Store, StoreError, on, open, seal};
+use super::{Store, StoreError, change, on, open, seal};
 use crate::clock::Timestamp;
 use crate::login::Refreshable;
 use crate::secret::{Bearer, DoesNotOpen, RefreshFamily, RefreshToken, RefreshTurn, RowId};
@@ -49,18 +49,16 @@ impl Store {
     ) -> Result<(), StoreError> {
         let faces = self.master_keys.faces(TABLE, &token.family);
         let sealed = seal(&faces, grant)?;
-        on!(self, |pool| sqlx::query(
+        change!(
+            self,
             "insert into refresh_token (id, code_id, turn, expires_at, sealed) \
-             values ($1, $2, $3, $4, $5) on conflict (code_id) do nothing"
-        )
-        .bind(faces.row.as_bytes())
-        .bind(code.as_bytes())
-        .bind(token.turn.fingerprint().as_bytes())
-        .bind(expires_at.seconds())
-        .bind(&sealed[..])
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+             values ($1, $2, $3, $4, $5) on conflict (code_id) do nothing",
+            faces.row.as_bytes(),
+            code.as_bytes(),
+            token.turn.fingerprint().as_bytes(),
+            expires_at.seconds(),
+            &sealed[..]
+        )?;
         Ok(())
     }
 
@@ -108,15 +106,13 @@ impl Store {
         latest: &Bearer<RefreshTurn>,
         next: &Bearer<RefreshTurn>,
     ) -> Result<Rotation, StoreError> {
-        let rotated = on!(self, |pool| sqlx::query(
-            "update refresh_token set turn = $3 where id = $1 and turn = $2"
-        )
-        .bind(found.row.as_bytes())
-        .bind(latest.fingerprint().as_bytes())
-        .bind(next.fingerprint().as_bytes())
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected()))?;
+        let rotated = change!(
+            self,
+            "update refresh_token set turn = $3 where id = $1 and turn = $2",
+            found.row.as_bytes(),
+            latest.fingerprint().as_bytes(),
+            next.fingerprint().as_bytes()
+        )?;
         Ok(if rotated == 1 {
             Rotation::Rotated
         } else {

@@ -3,7 +3,7 @@
 use rand::Rng as _;
 use zeroize::Zeroizing;
 
-use super::{Store, StoreError, on};
+use super::{Store, StoreError, change, on};
 use crate::oidc::subject::PairwiseSecret;
 use crate::secret::{DoesNotOpen, randomness};
 
@@ -25,16 +25,12 @@ impl Store {
         let sealed = self
             .master_keys
             .seal_standing(TABLE, PAIRWISE, &*fresh, &mut randomness());
-        on!(self, |pool| {
-            sqlx::query(
-            "insert into deployment_secret (name, sealed) values ($1, $2) on conflict (name) do nothing"
-        )
-        .bind(PAIRWISE)
-        .bind(&sealed[..])
-        .execute(pool)
-        .await
-            .map(|_| ())
-        })?;
+        change!(
+            self,
+            "insert into deployment_secret (name, sealed) values ($1, $2) on conflict (name) do nothing",
+            PAIRWISE,
+            &sealed[..]
+        )?;
         self.find_pairwise_secret()
             .await?
             .ok_or(StoreError::DoesNotOpen(DoesNotOpen))

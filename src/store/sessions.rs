@@ -1,6 +1,6 @@
 //! Single sign-on sessions. Found and opened by the cookie of one browser.
 
-use super::{Store, StoreError, on, open, seal};
+use super::{Store, StoreError, change, on, open, seal};
 use crate::clock::Timestamp;
 use crate::login::Session;
 use crate::secret::{Bearer, SessionCookie};
@@ -27,15 +27,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let faces = self.master_keys.faces(TABLE, cookie);
         let sealed = seal(&faces, &Kept { ends_at, session })?;
-        on!(self, |pool| sqlx::query(
-            "insert into session (id, expires_at, sealed) values ($1, $2, $3)"
-        )
-        .bind(faces.row.as_bytes())
-        .bind(expires_at.min(ends_at).seconds())
-        .bind(&sealed[..])
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+        change!(
+            self,
+            "insert into session (id, expires_at, sealed) values ($1, $2, $3)",
+            faces.row.as_bytes(),
+            expires_at.min(ends_at).seconds(),
+            &sealed[..]
+        )?;
         Ok(())
     }
 
@@ -74,14 +72,12 @@ impl Store {
         expires_at: Timestamp,
     ) -> Result<(), StoreError> {
         for faces in self.master_keys.possible_faces(TABLE, cookie) {
-            on!(self, |pool| sqlx::query(
-                "update session set expires_at = $2 where id = $1 and expires_at < $2"
-            )
-            .bind(faces.row.as_bytes())
-            .bind(expires_at.seconds())
-            .execute(pool)
-            .await
-            .map(|_| ()))?;
+            change!(
+                self,
+                "update session set expires_at = $2 where id = $1 and expires_at < $2",
+                faces.row.as_bytes(),
+                expires_at.seconds()
+            )?;
         }
         Ok(())
     }
@@ -93,13 +89,11 @@ impl Store {
     pub async fn remove_session(&self, cookie: &Bearer<SessionCookie>) -> Result<bool, StoreError> {
         let mut removed = 0;
         for faces in self.master_keys.possible_faces(TABLE, cookie) {
-            removed += on!(self, |pool| sqlx::query(
-                "delete from session where id = $1"
-            )
-            .bind(faces.row.as_bytes())
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected()))?;
+            removed += change!(
+                self,
+                "delete from session where id = $1",
+                faces.row.as_bytes()
+            )?;
         }
         Ok(removed > 0)
     }

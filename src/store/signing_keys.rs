@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Store, StoreError, on};
+use super::{Store, StoreError, change, on};
 use crate::clock::Timestamp;
 use crate::keyring::{KeyRecord, Slot};
 use crate::secret::randomness;
@@ -19,16 +19,14 @@ impl Store {
         let letter = Zeroizing::new(serde_json::to_vec(&key.material)?);
         let keys = &self.master_keys;
         let sealed = keys.seal_standing(TABLE, &slot, &letter, &mut randomness());
-        let entered = on!(self, |pool| sqlx::query(
+        let entered = change!(
+            self,
             "insert into signing_key (slot, signs_at, sealed) values ($1, $2, $3) \
-             on conflict (slot) do nothing"
-        )
-        .bind(&slot[..])
-        .bind(key.signs_at.seconds())
-        .bind(&sealed[..])
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected()))?;
+             on conflict (slot) do nothing",
+            &slot[..],
+            key.signs_at.seconds(),
+            &sealed[..]
+        )?;
         Ok(entered == 1)
     }
 
@@ -64,14 +62,12 @@ impl Store {
         slot: Slot,
         signs_at: Timestamp,
     ) -> Result<(), StoreError> {
-        on!(self, |pool| sqlx::query(
-            "update signing_key set signs_at = $2 where slot = $1"
-        )
-        .bind(slot.to_string())
-        .bind(signs_at.seconds())
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+        change!(
+            self,
+            "update signing_key set signs_at = $2 where slot = $1",
+            slot.to_string(),
+            signs_at.seconds()
+        )?;
         Ok(())
     }
 
@@ -80,14 +76,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn revoke_signing_key(&self, slot: Slot, now: Timestamp) -> Result<bool, StoreError> {
-        let revoked = on!(self, |pool| sqlx::query(
-            "update signing_key set revoked_at = $2 where slot = $1 and revoked_at is null"
-        )
-        .bind(slot.to_string())
-        .bind(now.seconds())
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected()))?;
+        let revoked = change!(
+            self,
+            "update signing_key set revoked_at = $2 where slot = $1 and revoked_at is null",
+            slot.to_string(),
+            now.seconds()
+        )?;
         Ok(revoked == 1)
     }
 
@@ -96,13 +90,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn forget_signing_key(&self, slot: Slot) -> Result<(), StoreError> {
-        on!(self, |pool| sqlx::query(
-            "delete from signing_key where slot = $1"
-        )
-        .bind(slot.to_string())
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
+        change!(
+            self,
+            "delete from signing_key where slot = $1",
+            slot.to_string()
+        )?;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Letters that are sealed under the master key itself, while that key is being rotated.
 
-use super::{Store, StoreError, on, secrets, signing_keys};
+use super::{Store, StoreError, change, on, secrets, signing_keys};
 use crate::secret::{Opened, randomness};
 
 /// A table with standing letters: its name, and the statements that read and replace them.
@@ -39,12 +39,7 @@ impl Store {
                 let keys = &self.master_keys;
                 let letter = &opened.letter;
                 let anew = keys.seal_standing(standing.table, &row, letter, &mut randomness());
-                on!(self, |pool| sqlx::query(standing.replace)
-                    .bind(&row[..])
-                    .bind(&anew[..])
-                    .execute(pool)
-                    .await
-                    .map(|_| ()))?;
+                change!(self, standing.replace, &row[..], &anew[..])?;
                 resealed += 1;
             }
         }
