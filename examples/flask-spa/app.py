@@ -103,8 +103,14 @@ def userinfo():
 @app.post("/api/logout")
 def logout():
     """Forgets the login. By POST, so that no link or picture on another site can do it."""
+    tokens = session.get("tokens")
     session.clear()
-    return "", 204
+    end_session = bridge.load_server_metadata().get("end_session_endpoint")
+    if not tokens or not end_session:
+        return "", 204
+    # The bridge has a session of its own: the browser ends it there, and is sent back.
+    hint = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": APP_URL + "/"}
+    return {"url": end_session + "?" + urlencode(hint)}
 
 
 @app.errorhandler(requests.RequestException)

@@ -10,14 +10,14 @@ import { within } from './lib/process.mjs'
 const USAGE = `node tests/interop/run.mjs [PRODUCT ...]         run these, or all
 node tests/interop/run.mjs --list                 the names of the products
 node tests/interop/run.mjs --table                what is exercised, as a Markdown table
-node tests/interop/run.mjs --write-table FILE     put the table between the marks in a Markdown file
-node tests/interop/run.mjs --check-table FILE     fail unless it is there
-node tests/interop/run.mjs --needs [PRODUCT ...]  what the products need of Debian: PROGRAM-OR-FILE PACKAGE`
+node tests/interop/run.mjs --write-table FILE...  put the table between the marks in Markdown files
+node tests/interop/run.mjs --check-table FILE...  fail unless it is there
+node tests/interop/run.mjs --needs [PRODUCT ...]  what the products need of Debian: PACKAGE and what proves it`
 
 const INSTALL_MINUTES = 20
 const RUN_MINUTES = 5
 
-const MARKS = ['<!-- interop table: node tests/interop/run.mjs --write-table -->', '<!-- end of interop table -->']
+const MARKS = ['<!-- interop:begin -->', '<!-- interop:end -->']
 
 let running
 
@@ -30,10 +30,12 @@ async function main([option, ...names]) {
       return console.log(await table(inRepository()))
     case '--write-table':
     case '--check-table':
-      return putTable(names[0], option === '--check-table')
+      if (!names.length) throw new Wrong(USAGE)
+      for (const file of names) await putTable(file, option === '--check-table')
+      return
     case '--needs':
       for (const product of await load(chosen(names))) {
-        for (const [proof, aptPackage] of Object.entries(product.aptPackages ?? {})) console.log(proof, aptPackage)
+        for (const [proof, aptPackage] of Object.entries(product.aptPackages ?? {})) console.log(aptPackage, proof)
       }
       return
     default:
@@ -132,7 +134,6 @@ async function table(folder) {
 }
 
 async function putTable(file, onlyCheck) {
-  if (!file) throw new Wrong(USAGE)
   const [before, after] = MARKS
   const text = readFileSync(file, 'utf8')
   const [start, end] = [text.indexOf(before), text.indexOf(after)]

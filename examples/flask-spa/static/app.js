@@ -62,7 +62,8 @@ async function login(event) {
 async function logout() {
   waiting($('#logout'), true)
   try {
-    await ask('/api/logout', { method: 'POST' })
+    const there = await ask('/api/logout', { method: 'POST' })
+    if (there) return location.assign(there.url) // to the bridge, which leads back here
     document.body.dataset.flavour = flavour()
     show('welcome', { moveFocus: true })
   } catch {
@@ -95,6 +96,7 @@ $('#logout').addEventListener('click', logout)
 addEventListener('pageshow', (event) => {
   if (!event.persisted) return
   waiting($('#login'), false)
+  waiting($('#logout'), false)
   start()
 })
 start()

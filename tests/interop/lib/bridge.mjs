@@ -3,7 +3,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { build, requireFile } from './places.mjs'
-import { exec, freePort, start, waitForHttp } from './process.mjs'
+import { exec, freePort, start, until, waitForHttp } from './process.mjs'
 
 /** Our key at sgID: made once, as that takes long. */
 let keys
@@ -82,6 +82,16 @@ ${config}
     },
     /** Runs a command, such as run('client', 'list'); gives its standard output. */
     run: (...args) => exec(`sgid-bridge ${args.join(' ')}`, program, args, { cwd: folder }),
+    /** A person signs out at the bridge itself, and its one app is told of it behind the browser's back. */
+    async signOut(browser) {
+      await browser.open(`${issuer}/logout`)
+      await browser.click('#continue')
+      await browser.see('::-p-text(You are signed out)')
+      // Also of the sessions before: that may still have been under way.
+      const count = (event) => process.output.split(event).length
+      const isTold = () => count('event="logout_token" outcome="delivered"') === count('event="session.ended"')
+      await until('the bridge to tell the app', 30, isTold, process)
+    },
     stop: () => process.stop(),
   }
 }

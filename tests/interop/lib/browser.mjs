@@ -5,12 +5,12 @@ import { requireProgram, until, within } from './process.mjs'
 
 /** One browser with an empty profile. `page` is puppeteer's Page, for whatever has no method here. */
 export class Browser {
-  static async start({ temp, args = [], name = 'browser' } = {}) {
+  /** @param folder of its own, with a short name: Chromium puts a socket into it, whose path may have 107 bytes. */
+  static async start({ folder, args = [], name = 'browser' }) {
     // Not at the top: the list of products must be readable before `npm ci`.
     const puppeteer = await import('puppeteer-core').catch((error) => {
       throw new Error(`puppeteer-core is missing: npm ci --prefix tests/interop (${error.message})`)
     })
-    const folder = path.join(temp, name)
     mkdirSync(folder, { recursive: true })
     const browser = await puppeteer.launch({
       executablePath: process.env.CHROMIUM || requireProgram('chromium', 'apt-get install chromium'),
@@ -59,6 +59,11 @@ export class Browser {
 
   get url() {
     return this.page.url()
+  }
+
+  /** How often the page was sent to an address that begins so. */
+  visits(start) {
+    return this.trail.filter((line) => /^[A-Z]+ /.test(line) && line.replace(/^[A-Z]+ /, '').startsWith(start)).length
   }
 
   async open(url) {

@@ -14,14 +14,17 @@ import { Recipe } from './recipe.mjs'
 export class Context {
   nric = NRIC
   check = new Check()
-  /** A client secret of this run. */
-  secret = `interop-${randomBytes(24).toString('base64url')}`
+  /** A client secret of this run, with every character that a client may forget to encode, or encode twice. */
+  secret = `a+b/c%2Fd${randomBytes(25).toString('base64')}`
+  /** For the bridge's configuration: back-channel logout may call this machine, which it refuses otherwise. */
+  loopbackMayBeCalled = '\n[outgoing]\nallow = ["127.0.0.1/32", "::1/128"]\n'
   freePort = processes.freePort
   request = processes.request
   until = processes.until
   waitForHttp = processes.waitForHttp
   requireProgram = processes.requireProgram
   #browsers = []
+  #folders = 0
   #bridges = 0
   #isOver = false
 
@@ -59,8 +62,10 @@ export class Context {
   /** A browser with an empty profile: { args, name }. */
   async browser(options = {}) {
     this.#mustGoOn()
-    const name = options.name ?? `browser-${this.#browsers.length + 1}`
-    const browser = await Browser.start({ temp: this.temp, ...options, name })
+    this.#folders += 1
+    const name = options.name ?? `browser-${this.#folders}`
+    const folder = path.join(this.temp, `b${this.#folders}`)
+    const browser = await Browser.start({ folder, ...options, name })
     if (this.#isOver) await browser.close()
     this.#mustGoOn()
     this.#browsers.push(browser)

@@ -11,8 +11,8 @@ export default {
   product: 'flask-spa',
   title: 'Flask single-page app',
   version: 'Flask 3.1.3 and Authlib 1.9.9',
-  exercised: "the app of sgID's own guide on plain OpenID Connect: state that carries a value, PKCE, tokens on the server, login by mouse, keyboard and phone, refused callbacks",
-  aptPackages: { python3: 'python3-venv' },
+  exercised: "the app of sgID's own guide on plain OpenID Connect: state that carries a value, PKCE, tokens on the server, login by mouse, keyboard and phone, logout of app and bridge, refused callbacks",
+  aptPackages: { 'import ensurepip, venv': 'python3-venv' },
 
   async install(ctx) {
     const requirements = path.join(EXAMPLE, 'requirements.txt')
@@ -28,10 +28,9 @@ export default {
     const { check } = ctx
     const port = await ctx.freePort()
     const app = `http://localhost:${port}`
-    const bridge = await ctx.bridge({
-      config: ctx.recipe.block('sgid-bridge.toml', { 'https://app.example.sg': app }),
-      secrets: { 'keys/ice-cream-secret': ctx.secret },
-    })
+    const config = ctx.recipe.block('sgid-bridge.toml', { 'https://app.example.sg': app })
+    const secrets = { 'keys/ice-cream-secret': ctx.secret }
+    let bridge = await ctx.bridge({ config, secrets })
     const settings = ctx.recipe.block('flask-spa.env', {
       'https://app.example.sg': app,
       'https://login.example.sg': bridge.issuer,
@@ -40,7 +39,7 @@ export default {
     })
     recipeQuotesTheApp(ctx)
     const environment = Object.fromEntries(settings.trim().split('\n').map((line) => line.split(/=(.*)/, 2)))
-    const server = await startApp(ctx, app, environment)
+    let server = await startApp(ctx, app, environment)
 
     const browser = await ctx.browser()
     const { page } = browser
@@ -93,9 +92,11 @@ export default {
     check.equal((await ctx.request(`${app}/api/logout`, { headers: kept })).status, 405, 'logout by a link')
     await browser.click('button::-p-text(Log out)')
     await browser.see('#login')
-    check.equal(await page.evaluate(() => document.activeElement.textContent), 'What will it be?', 'where the focus is after logging out')
-    await page.reload()
-    await browser.see('#login')
+    check.equal(browser.url, `${app}/`, 'where one is after logging out')
+    check.includes(bridge.log, 'event="session.ended"', "the bridge's log after logging out")
+    const left = browser.trail.findLast((line) => line.startsWith(`GET ${bridge.issuer}/logout?`)).replace('GET ', '')
+    const hint = JSON.parse(Buffer.from(new URL(left).searchParams.get('id_token_hint').split('.')[1], 'base64url'))
+    check.equal([hint.sub, hint['myinfo.name']], [person.sub, undefined], 'what the address tells of the person')
     check.that(!(await cookie()), 'the cookie is gone')
     check.equal((await ctx.request(`${app}/api/userinfo`, { headers: kept })).status, 401, 'userinfo with the old cookie')
 
@@ -140,6 +141,25 @@ export default {
 
     check.that(!server.output.includes('Traceback'), `the app's log is free of exceptions:\n${server.output}`)
     for (const secret of [ctx.secret, name, person.sub]) check.that(!server.output.includes(secret), "the app's log is free of secrets and persons")
+
+    // A bridge without sessions: the page stays where it is.
+    await server.stop()
+    await bridge.stop()
+    const session = '[session]\nenabled = true\n'
+    check.includes(config, session, 'the recipe')
+    bridge = await ctx.bridge({ config: config.replace(session, ''), secrets, port: bridge.port })
+    server = await startApp(ctx, app, environment)
+    await browser.open(app)
+    await browser.click('::-p-text(Pandan)')
+    await browser.click('#login')
+    await isServed('Pandan')
+    await browser.click('button::-p-text(Log out)')
+    await browser.see('#login')
+    check.equal(await page.evaluate(() => document.activeElement.textContent), 'What will it be?', 'where the focus is after logging out')
+    check.that(!bridge.log.includes('/logout'), 'a bridge without sessions hears nothing of it')
+    await page.reload()
+    await browser.see('#login')
+    check.that(!(await cookie()), 'the cookie is gone')
 
     await believesNoLies(ctx, environment)
   },

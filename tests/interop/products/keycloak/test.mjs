@@ -4,15 +4,15 @@ import { createReadStream, existsSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const VERSION = '26.7.3'
 const ZIP_SHA256 = '27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f'
 const COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy'
 const SCOPE = 'openid profile email'
 const REALM = 'myrealm'
-// The bridge has no sessions and no logout yet. Once it has, this goes to true, and then away; the recipe gets the block
-// session.toml and, for the client, post_logout_redirect_uris and backchannel_logout_uri.
-const LOGOUT = false
+// Seconds. Keycloak names the session that ends by an ID token of the login, which has long expired in real life.
+const HINT_LIVES = 10
 const ADMIN = { username: 'admin', password: 'only-for-this-test' }
 
 export default {
@@ -20,7 +20,7 @@ export default {
   title: 'Keycloak',
   version: VERSION,
   exercised:
-    'as identity broker: discovery import, PKCE, nonce, client_secret_post, userinfo, first broker login without a form, mappers, the same account at the next login, kc_idp_hint, a person who shares nothing, a wrong secret',
+    'as identity broker: discovery import, PKCE, nonce, client_secret_post, userinfo, first broker login without a form, mappers, the same account at the next login, kc_idp_hint, logout and back-channel logout, a person who shares nothing, a wrong secret',
   aptPackages: { java: 'default-jre-headless', mvn: 'maven', unzip: 'unzip' },
   runMinutes: 10,
 
@@ -53,9 +53,8 @@ export default {
     const port = await ctx.freePort()
     // Another host than the bridge's, so that the two are different sites to a browser.
     const keycloak = `http://localhost:${port}`
-    const session = LOGOUT ? `${recipe.block('session.toml')}\n[outgoing]\nallow = ["127.0.0.1/32", "::1/128"]\n` : ''
     const bridge = await ctx.bridge({
-      config: `${recipe.block('sgid-bridge.toml', { 'https://app.example.sg': keycloak })}\n${session}`,
+      config: recipe.block('sgid-bridge.toml', { 'https://app.example.sg': keycloak }) + ctx.loopbackMayBeCalled + `[lifetimes]\nid_token = "${HINT_LIVES}s"\n`,
       secrets: { 'keys/keycloak-secret': ctx.secret },
     })
     await serve(ctx, port)
@@ -130,10 +129,8 @@ export default {
     check.equal(subjectsIn(bridge.log), [sub, sub], 'the sub of both logins')
     await browser.close()
 
-    if (LOGOUT) {
-      check.that(imported.logoutUrl, "Keycloak imported the bridge's logout endpoint")
-      await logout(ctx, { admin, app, bridge, keycloak, user })
-    }
+    check.equal(imported.logoutUrl, `${bridge.issuer}/logout`, 'the logout endpoint that Keycloak imported')
+    await logout(ctx, { admin, app, bridge, keycloak, user })
 
     // Somebody who shares nothing: everything but `sub` may be absent.
     await admin('DELETE', `/${REALM}/users/${user.id}`)
@@ -214,7 +211,7 @@ async function appOfTheRealm(ctx, admin, keycloak) {
       })
       if (answer.status !== 200) throw new Error(`Keycloak refuses its app: ${answer.text}`)
       this.idToken = JSON.parse(answer.text).id_token
-      return JSON.parse(Buffer.from(this.idToken.split('.')[1], 'base64url').toString())
+      return claimsOf(this.idToken)
     },
   }
 }
@@ -225,17 +222,20 @@ async function logout(ctx, { admin, app, bridge, keycloak, user }) {
   const sessions = () => admin('GET', `/${REALM}/users/${user.id}/sessions`)
   for (const session of await sessions()) await admin('DELETE', `/${REALM}/sessions/${session.id}`)
   const browser = await ctx.browser({ name: 'logout' })
-  const visitsToSgid = () => browser.trail.filter((line) => line.startsWith(`GET ${ctx.mockpass.authorizationEndpoint}?`)).length
+  const visitsToSgid = () => browser.visits(`${ctx.mockpass.authorizationEndpoint}?`)
 
   await app.signIn(browser)
   check.equal((await sessions()).length, 1, 'how many sessions Keycloak has after a login')
+  await sleep(HINT_LIVES * 1000 + 1000)
   const query = { id_token_hint: app.idToken, post_logout_redirect_uri: `${app.origin}/bye` }
   await browser.open(`${app.endpoint}/logout?${new URLSearchParams(query)}`)
   await browser.reaches(`${app.origin}/bye`)
   const atBridge = browser.trail.find((line) => line.startsWith(`GET ${bridge.issuer}/logout?`))
   check.that(atBridge, 'Keycloak sent the browser to the logout of the bridge')
   const asked = new URL(atBridge.slice('GET '.length)).searchParams
-  check.that(asked.get('id_token_hint'), "Keycloak named the session by the bridge's ID token")
+  const hint = claimsOf(asked.get('id_token_hint'))
+  check.equal(hint.iss, bridge.issuer, 'who issued the token by which Keycloak named the session')
+  check.that(hint.exp * 1000 < Date.now(), 'the token has expired')
   check.equal(asked.get('post_logout_redirect_uri'), `${keycloak}/realms/${REALM}/broker/sgid/endpoint/logout_response`, 'where Keycloak wants the browser back')
   check.equal(await sessions(), [], 'the sessions that Keycloak has after a logout')
 
@@ -245,12 +245,12 @@ async function logout(ctx, { admin, app, bridge, keycloak, user }) {
   check.equal((await sessions()).length, 1, 'how many sessions Keycloak has after the next login')
 
   // Now the bridge begins: Keycloak hears of it behind the browser's back.
-  await browser.open(`${bridge.issuer}/logout`)
-  await browser.click('button[type=submit]')
-  await ctx.until('Keycloak to end the session', 30, async () => !(await sessions()).length)
+  await bridge.signOut(browser)
   check.equal(await sessions(), [], 'the sessions that Keycloak has after a logout at the bridge')
   await browser.close()
 }
+
+const claimsOf = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
 
 /** Whom the bridge told Keycloak, by the bridge's own word. */
 const subjectsIn = (log) => [...log.matchAll(/event="token" outcome="issued" client\.id=keycloak .*?subject="([^"]+)"/g)].map((it) => it[1])

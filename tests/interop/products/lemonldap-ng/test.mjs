@@ -15,7 +15,7 @@ export default {
   title: 'LemonLDAP::NG',
   version: '2.16.1',
   exercised:
-    'the portal as client, code flow without PKCE and with nonce, client_secret_basic, signed ID token, userinfo; claims in headers of an app behind the handler; sign-out; a wrong secret, a request without nonce',
+    'the portal as client, code flow without PKCE and with nonce, client_secret_basic, signed ID token, userinfo; claims in headers of an app behind the handler; logout; a wrong secret, a request without nonce',
   aptPackages: {
     [APACHE]: 'apache2-bin',
     [`${MODULES}/mod_perl.so`]: 'libapache2-mod-perl2',
@@ -83,16 +83,20 @@ export default {
     check.includes(await browser.text(), person.name, 'the menu of the portal')
 
     const session = async () => (await browser.page.cookies(portal)).find(({ name }) => name === 'lemonldap')?.value
-    const first = await session()
-    check.that(first, 'there is a session')
-    await browser.open(`${app}/logout`)
-    // The portal has one way to sign in, and goes it at once.
-    await browser.reaches(portal)
-    check.that((await session()) !== first, 'signing out at the app ended the session')
-    check.equal((await signIn())['auth-user'], sub, 'sub at the second sign-in')
-    await browser.open(`${portal}/?logout=1`)
-    check.includes(await browser.text(), 'You have been disconnected', 'the page after signing out at the portal')
-    check.equal(await session(), undefined, 'the session after signing out at the portal')
+    const visitsToSgid = () => browser.visits(`${ctx.mockpass.authorizationEndpoint}?`)
+    const sessionsEnded = () => [...bridge.log.matchAll(/event="session\.ended"/g)].length
+    check.that(await session(), 'there is a session')
+    for (const [count, logout] of [`${app}/logout`, `${portal}/?logout=1`].entries()) {
+      check.equal((await signIn())['auth-user'], sub, `sub before ${logout}`)
+      check.equal(visitsToSgid(), count + 1, `visits to sgID before ${logout}`)
+      await browser.open(logout)
+      await browser.reaches(`${portal}/?logout=1`)
+      // A script puts it there.
+      check.that(await browser.see('::-p-text(You have been disconnected)'), `the page after ${logout} says so`)
+      check.equal(await session(), undefined, `the session after ${logout}`)
+      check.equal(browser.visits(`${bridge.issuer}/logout?id_token_hint=ey`), count + 1, 'visits to the logout of the bridge')
+      check.equal(sessionsEnded(), count + 1, 'sessions that the bridge ended')
+    }
     await server.stop()
 
     const refused = async (option, value, reason) => {
@@ -100,7 +104,7 @@ export default {
       server = await lemon.serve({ portalPort, port, site })
       await browser.open(app)
       await browser.reaches(portal)
-      check.includes(await browser.text(), 'Error during authentication with OpenID Provider', `the page with ${option} ${value}`)
+      check.that(await browser.see('::-p-text(Error during authentication with OpenID Provider)'), `the page with ${option} ${value} says so`)
       check.includes(server.output, reason, `the portal's log with ${option} ${value}`)
       await server.stop()
     }

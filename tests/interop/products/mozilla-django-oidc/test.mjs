@@ -9,8 +9,8 @@ export default {
   product: 'mozilla-django-oidc',
   title: 'mozilla-django-oidc',
   version: '5.0.2',
-  exercised: 'code flow with PKCE and nonce in a Django 5.2 site, RS256 by JWKS, users by `sub` and not by e-mail, signing out and in again',
-  aptPackages: { python3: 'python3-venv' },
+  exercised: 'code flow with PKCE and nonce in a Django 5.2 site, RS256 by JWKS, users by `sub` and not by e-mail, sign-out of site and bridge, signing in again',
+  aptPackages: { 'import ensurepip, venv': 'python3-venv' },
 
   async install(ctx) {
     await ctx.pip()
@@ -78,9 +78,15 @@ export default {
     check.equal(await shown(), person, 'the user after a reload')
     await browser.click('button::-p-text(Sign out)')
     await browser.see('::-p-text(Sign in with sgID)')
+    check.equal(browser.url, `${app}/`, 'where the sign-out ends')
+    check.includes(bridge.log, 'event="session.ended"', "the bridge's log after the sign-out")
+    const left = browser.trail.findLast((line) => line.startsWith(`GET ${bridge.issuer}/logout?`)).replace('GET ', '')
+    const hint = JSON.parse(Buffer.from(new URL(left).searchParams.get('id_token_hint').split('.')[1], 'base64url'))
+    check.equal([hint.sub, hint.name, hint.email], [sub, undefined, undefined], 'what the hint tells of the person')
     await signIn()
     check.equal(await shown(), person, 'the user at the second sign-in')
     check.equal(await users(), expected, 'the users after the second sign-in')
+    check.equal(await manage('shell', '--verbosity', '0', '-c', BY_PASSWORD), '/\n', 'where the sign-out leads after a sign-in by password')
 
     // The answer of a login that this browser did not begin, while one of its own is under way.
     const stranger = await ctx.browser({ name: 'stranger' })
@@ -134,6 +140,13 @@ TEMPLATES[0]["DIRS"] = [BASE_DIR / "templates"]
 const URLS = `
 from django.views.generic import TemplateView
 urlpatterns += [path("", TemplateView.as_view(template_name="home.html"))]
+`
+const BY_PASSWORD = `
+from django.contrib.auth.models import User
+from django.test import Client
+client = Client(SERVER_NAME="localhost")
+client.force_login(User.objects.get(username="somebody"), "django.contrib.auth.backends.ModelBackend")
+print(client.post("/oidc/logout/").headers["Location"])
 `
 const USERS = `
 import json

@@ -1,5 +1,5 @@
 // A Spring Boot app, configured by application.yml alone.
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const VERSION = '4.1.2'
@@ -9,21 +9,31 @@ export default {
   product: 'spring-boot',
   title: 'Spring Boot',
   version: VERSION,
-  exercised: 'Spring Security by application.yml alone: discovery, code flow with PKCE and nonce, client_secret_basic, signed ID token, userinfo; a wrong secret',
+  exercised:
+    'Spring Security by application.yml alone: discovery, code flow with PKCE and nonce, client_secret_basic, signed ID token, userinfo; with one bean: logout and back-channel logout; a wrong secret',
   aptPackages: { javac: 'default-jdk-headless', mvn: 'maven' },
 
   async install(ctx) {
     const pom = readFileSync(path.join(ctx.folder, 'pom.xml'), 'utf8')
     ctx.check.includes(pom, `<version>${VERSION}</version>`, 'pom.xml')
     ctx.check.includes(pom, ctx.recipe.block('pom.xml'), 'pom.xml')
-    const app = ctx.recipe.block('App.java')
-    await ctx.once('built', pom + app, async () => {
-      cpSync(path.join(ctx.folder, 'pom.xml'), path.join(ctx.cache, 'pom.xml'))
-      const sources = path.join(ctx.cache, 'src/main/java/app')
+    const [app, security] = ['App.java', 'Security.java'].map((name) => ctx.recipe.block(name))
+    await ctx.once('built', pom + app + security, async () => {
+      const build = path.join(ctx.cache, 'build')
+      const sources = path.join(build, 'src/main/java/app')
+      const makeJar = async (name) => {
+        const args = ['-q', '-B', '-ntp', `-Dmaven.repo.local=${path.join(ctx.cache, 'm2')}`, 'package']
+        await ctx.exec(`mvn package: ${name}`, 'mvn', args, { cwd: build, seconds: 550 })
+        cpSync(path.join(build, 'target/app.jar'), path.join(ctx.cache, `${name}.jar`))
+      }
+      rmSync(build, { recursive: true, force: true })
       mkdirSync(sources, { recursive: true })
+      cpSync(path.join(ctx.folder, 'pom.xml'), path.join(build, 'pom.xml'))
       writeFileSync(path.join(sources, 'App.java'), app)
-      const args = ['-q', '-B', '-ntp', `-Dmaven.repo.local=${path.join(ctx.cache, 'm2')}`, 'package']
-      await ctx.exec('mvn package', 'mvn', args, { cwd: ctx.cache, seconds: 900 })
+      await makeJar('by-settings')
+      writeFileSync(path.join(sources, 'Security.java'), security)
+      await makeJar('with-logout')
+      rmSync(build, { recursive: true })
     })
   },
 
@@ -33,14 +43,14 @@ export default {
     // Another host than the bridge's, so that the two are different sites to a browser.
     const app = `http://localhost:${port}`
     const bridge = await ctx.bridge({
-      config: recipe.block('sgid-bridge.toml', { 'https://app.example.sg': app }),
+      config: recipe.block('sgid-bridge.toml', { 'https://app.example.sg': app }) + ctx.loopbackMayBeCalled,
       secrets: { 'keys/spring-boot-secret': ctx.secret },
     })
     ctx.file('application.yml', recipe.block('application.yml', { 'https://login.example.sg': bridge.issuer }))
-    const serve = async (secret) => {
+    const serve = async (name, secret) => {
       // It finds application.yml in its working folder.
-      const args = ['-jar', path.join(ctx.cache, 'target/app.jar'), '--server.address=127.0.0.1', `--server.port=${port}`]
-      const server = ctx.start('app', 'java', args, { env: { SGID_CLIENT_SECRET: secret } })
+      const args = ['-jar', path.join(ctx.cache, `${name}.jar`), '--server.address=127.0.0.1', `--server.port=${port}`]
+      const server = ctx.start(name, 'java', args, { env: { SGID_CLIENT_SECRET: secret } })
       await ctx.waitForHttp(app, { process: server, seconds: 120 })
       return server
     }
@@ -51,7 +61,7 @@ export default {
       return browser
     }
 
-    const server = await serve(ctx.secret)
+    let server = await serve('by-settings', ctx.secret)
     const first = await signIn('first-login')
     const claims = await first.json()
     check.claims(claims, SCOPE, 'claims of the OidcUser')
@@ -66,7 +76,28 @@ export default {
     }
     await server.stop()
 
-    await serve('not-the-secret-of-this-client-0123456789')
+    server = await serve('with-logout', ctx.secret)
+    const browser = await signIn('logout')
+    const visitsToSgid = () => browser.visits(`${ctx.mockpass.authorizationEndpoint}?`)
+    check.equal((await browser.json()).sub, claims.sub, 'sub at the third login')
+    await browser.open(`${app}/logout`)
+    await browser.click('button[type=submit]')
+    await browser.reaches(`${app}/login`)
+    check.that(await browser.has('a[href="/oauth2/authorization/sgid"]'), 'the page after signing out offers to sign in')
+    check.equal(browser.visits(`${bridge.issuer}/logout?id_token_hint=ey`), 1, 'visits to the logout of the bridge')
+    check.match(bridge.log, /event="session\.ended"/, 'what the bridge says of its session')
+    await browser.open(app)
+    check.equal((await browser.json()).sub, claims.sub, 'sub after signing out')
+    check.equal(visitsToSgid(), 2, 'visits to sgID after signing out')
+
+    // The bridge begins: the app hears of it behind the browser's back.
+    await bridge.signOut(browser)
+    await browser.open(app)
+    check.equal((await browser.json()).sub, claims.sub, 'sub after the bridge ended the session')
+    check.equal(visitsToSgid(), 3, 'visits to sgID after that')
+    await server.stop()
+
+    await serve('by-settings', 'not-the-secret-of-this-client-0123456789')
     const refused = await signIn('wrong-secret')
     check.equal(new URL(refused.url).pathname, '/login', 'where a login with a wrong secret ends')
     check.that(new URL(refused.url).searchParams.has('error'), 'the login page tells of an error')
