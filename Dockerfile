@@ -33,8 +33,9 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 
 COPY --from=build /usr/local/bin/sgid-bridge /usr/local/bin/sgid-bridge
 
-# The working directory is where the default SQLite file would be. With SQLite, mount a volume here;
-# with Postgres nothing is written and the root can be read-only.
+# A folder for SQLite: mount a volume here and name the file in full, sqlite:///var/lib/sgid-bridge/sgid-bridge.db. A
+# relative one, as by default, lies in the folder of the configuration. With Postgres nothing is written, and the root
+# can be read-only.
 COPY --from=build --chown=65532:65532 /empty /var/lib/sgid-bridge
 WORKDIR /var/lib/sgid-bridge
 

@@ -14,7 +14,8 @@ use crate::config::ConfiguredClient;
 use crate::oidc::algorithm::SigningAlgorithm;
 use crate::oidc::client::{Client, ClientId, ClientSecretHash};
 use crate::oidc::metadata::{ClientMetadata, MetadataError, Offered};
-use crate::store::{ClientRecord, Store, StoreError};
+use crate::secret::{Bearer, ClientSecret, randomness};
+use crate::store::{ClientRecord, SecretRecord, Store, StoreError};
 
 /// How long a client of the database is remembered: so long may a change take to reach this instance.
 const REMEMBERED: Duration = Duration::from_secs(1);
@@ -45,6 +46,40 @@ pub enum RegistrationError {
     /// An NRIC without a reason.
     #[error("scope: {0} carries an NRIC or FIN: say why this client needs it in nric_purpose")]
     NoPurpose(String),
+}
+
+impl RegistrationError {
+    /// The same without what was written: for whoever registers by program, and for the log.
+    pub fn without_input(&self) -> String {
+        match self {
+            Self::Metadata(error) => error.without_input(),
+            Self::UnknownScope(_) => "scope: one of its values is unknown: it is neither a scope of OpenID Connect, nor one of [claims.custom], nor a scope of sgID".to_owned(),
+            Self::NoPurpose(_) => "scope: one of its values carries an NRIC or FIN: say why this client needs it in nric_purpose".to_owned(),
+        }
+    }
+}
+
+/// Gives a client the secrets that its authentication method asks for: none, or at least one, which is then handed
+/// over this once.
+pub fn settle_secrets(record: &mut ClientRecord) -> Option<String> {
+    if !record.metadata.token_endpoint_auth_method.has_secret() {
+        record.secrets.clear();
+        return None;
+    }
+    if !record.secrets.is_empty() {
+        return None;
+    }
+    Some(add_secret(record))
+}
+
+/// Gives a client one more secret, which is handed over this once.
+pub fn add_secret(record: &mut ClientRecord) -> String {
+    let secret = Bearer::<ClientSecret>::generate(&mut randomness()).expose();
+    record.secrets.push(SecretRecord {
+        hash: ClientSecretHash::of(&secret),
+        expires_at: None,
+    });
+    secret
 }
 
 impl Rules {

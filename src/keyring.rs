@@ -266,6 +266,8 @@ pub struct Schedule {
     pub rotation_period: Duration,
     /// How long the longest-lived token that a key signed must be verifiable.
     pub token_ttl: Duration,
+    /// How much longer a token is recognised that is brought back to us, though nobody should accept it any more.
+    pub recognised_ttl: Duration,
 }
 
 /// What a key may do at an instant.
@@ -340,15 +342,7 @@ impl Keyring {
         if key.signs_at > now {
             return Duty::Upcoming;
         }
-        // A key stops signing when the next one starts, whenever that is.
-        let successor = self
-            .live(key.slot.algorithm)
-            .filter(|other| {
-                (other.signs_at, other.slot) > (key.signs_at, key.slot) && other.signs_at <= now
-            })
-            .map(|other| other.signs_at)
-            .min();
-        match successor {
+        match self.stopped_at(key, now) {
             None => Duty::Signing,
             Some(stopped_at) if now < stopped_at.after(self.schedule.token_ttl) => Duty::Retired,
             Some(_) => Duty::Gone,
@@ -409,9 +403,27 @@ impl Keyring {
         self.keys
             .iter()
             .filter(|key| self.duty(key, now) == Duty::Gone)
+            .filter(|key| key.revoked_at.is_some() || !self.is_recognisable(key, now))
             .map(|key| key.slot)
             .filter(|slot| self.next_slot(slot.algorithm).number > slot.number + 1)
             .collect()
+    }
+
+    /// Whether tokens of this key may still be brought back.
+    fn is_recognisable(&self, key: &SigningKey, now: Timestamp) -> bool {
+        let span = self.schedule.token_ttl + self.schedule.recognised_ttl;
+        self.stopped_at(key, now)
+            .is_none_or(|stopped_at| now < stopped_at.after(span))
+    }
+
+    /// When a key stopped signing: a key stops when the next one starts, whenever that is.
+    fn stopped_at(&self, key: &SigningKey, now: Timestamp) -> Option<Timestamp> {
+        self.live(key.slot.algorithm)
+            .filter(|other| {
+                (other.signs_at, other.slot) > (key.signs_at, key.slot) && other.signs_at <= now
+            })
+            .map(|other| other.signs_at)
+            .min()
     }
 
     /// All keys, by algorithm and number.
@@ -455,6 +467,7 @@ mod tests {
             algorithms: vec![SigningAlgorithm::Es256],
             rotation_period: 30 * DAY,
             token_ttl: Duration::from_mins(10),
+            recognised_ttl: DAY,
         }
     }
 
@@ -491,7 +504,15 @@ mod tests {
         let over = turn.after(Duration::from_mins(10));
         assert_eq!(published(&ring, over.before(Duration::from_secs(1))), 3);
         assert_eq!(published(&ring, over), 2);
-        assert_eq!(ring.forgettable(over), vec![first]);
+        // What it signed may still be brought back to us, for a while.
+        let recognised = |at| {
+            ring.recognised()["keys"]
+                .as_array()
+                .map(Vec::len)
+                .filter(|_| ring.forgettable(at).is_empty())
+        };
+        assert_eq!(recognised(over), Some(3));
+        assert_eq!(ring.forgettable(over.after(DAY)), vec![first]);
     }
 
     #[test]

@@ -14,13 +14,12 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
-use crate::jose::{EncryptionError, encrypt};
+use crate::jose::{Content, EncryptionError, Recipient};
 use crate::keyring::{Keyring, KeyringError};
 use crate::login::{Ended, Redeemed};
-use crate::oidc::algorithm::{Encryption, SigningAlgorithm};
+use crate::oidc::algorithm::SigningAlgorithm;
 use crate::oidc::id_token::{IdTokenClaims, at_hash, authentication_context};
 use crate::oidc::issuer::Issuer;
-use crate::oidc::jwk_set::JwkSet;
 use crate::oidc::logout_token::{self, LogoutEvent, LogoutTokenClaims};
 
 /// Why no token was made.
@@ -38,15 +37,6 @@ pub enum MintError {
     /// The process is stopping.
     #[error("signing was interrupted")]
     Interrupted,
-}
-
-/// To whom something is encrypted beyond TLS, and how.
-#[derive(Clone, Debug)]
-pub struct Recipient {
-    /// The algorithms.
-    pub encryption: Encryption,
-    /// The client's public keys.
-    pub keys: Arc<JwkSet>,
 }
 
 /// Makes tokens, a bounded number at a time.
@@ -127,9 +117,10 @@ impl Mint {
         &self,
         keyring: Arc<Keyring>,
         ended: &Ended,
-        algorithm: SigningAlgorithm,
+        protection: (SigningAlgorithm, Option<Recipient>),
         now: Timestamp,
     ) -> Result<String, MintError> {
+        let (algorithm, recipient) = protection;
         let claims = LogoutTokenClaims {
             iss: &self.issuer,
             aud: &ended.client_id,
@@ -144,7 +135,7 @@ impl Mint {
             typ: logout_token::TYPE,
             algorithm,
         };
-        self.sign(keyring, &claims, kind, None, now).await
+        self.sign(keyring, &claims, kind, recipient, now).await
     }
 
     async fn sign(
@@ -165,9 +156,7 @@ impl Mint {
                 .sign(kind.typ, &payload)?;
             match recipient {
                 None => Ok(token),
-                Some(Recipient { encryption, keys }) => {
-                    Ok(encrypt(token.as_bytes(), true, encryption, &keys)?)
-                }
+                Some(recipient) => Ok(recipient.encrypt(token.as_bytes(), Content::Jwt)?),
             }
         };
         tokio::task::spawn_blocking(signing)

@@ -1,6 +1,7 @@
 //! The end of a session: what it granted ends with it, and each relying party in it is told. OpenID Connect
 //! Back-Channel Logout 1.0 sections 2.5 to 2.8.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use futures_util::future::join_all;
 use super::Bridge;
 use crate::clock::Timestamp;
 use crate::login::Session;
+use crate::oidc::client::ClientId;
 use crate::outgoing::CallFailed;
 use crate::secret::{Bearer, SessionCookie};
 use crate::store::{LogoutNotice, StoreError};
@@ -24,8 +26,12 @@ const RETRY_AFTER: [Duration; 6] = [
 ];
 /// After how long a relying party that does not answer is given up.
 const GIVEN_UP_AFTER: Duration = Duration::from_hours(1);
-/// How many are told at once.
-const AT_ONCE: u32 = 16;
+/// How many notices one round looks at.
+const A_ROUND: u32 = 128;
+/// How many of them are for one client; the others wait for [`PUT_OFF`], so that a client that does not answer holds up
+/// nobody else.
+const FOR_ONE_CLIENT: usize = 8;
+const PUT_OFF: Duration = Duration::from_secs(10);
 
 impl Bridge {
     /// Ends a session: its relying parties are noted to be told, its access tokens and codes are revoked, and it is
@@ -65,9 +71,20 @@ impl Bridge {
     /// [`StoreError`] where the database is away. A relying party that fails is no error: it is tried again later.
     pub async fn deliver_logout_tokens(&self) -> Result<usize, StoreError> {
         let now = self.clock.now();
-        let due = self.store.due_logout_notices(now, AT_ONCE).await?;
-        let count = due.len();
-        let deliveries = due.iter().map(|notice| self.deliver(notice, now));
+        let due = self.store.due_logout_notices(now, A_ROUND).await?;
+        let mut by_client: HashMap<&ClientId, usize> = HashMap::new();
+        let mut deliveries = Vec::new();
+        for notice in &due {
+            let count = by_client.entry(&notice.ended.client_id).or_default();
+            *count += 1;
+            if *count <= FOR_ONE_CLIENT {
+                deliveries.push(self.deliver(notice, now));
+            } else {
+                let later = now.after(PUT_OFF);
+                self.store.put_off_logout_notice(notice, later).await?;
+            }
+        }
+        let count = deliveries.len();
         for outcome in join_all(deliveries).await {
             outcome?;
         }
@@ -115,7 +132,17 @@ impl Bridge {
         };
         let algorithm = client.id_token_signed_response_alg();
         let keyring = Arc::clone(&self.keyring());
-        let token = match self.mint.logout_token(keyring, ended, algorithm, now).await {
+        // As its ID tokens are: section 2.6 has a client refuse one that is not.
+        let recipient = match self.token_recipient(&client, now).await {
+            Ok(recipient) => recipient,
+            Err(error) => return Ok(Told::Failed(error.to_string())),
+        };
+        let protection = (algorithm, recipient);
+        let token = match self
+            .mint
+            .logout_token(keyring, ended, protection, now)
+            .await
+        {
             Ok(token) => token,
             Err(error) => return Ok(Told::Failed(error.to_string())),
         };

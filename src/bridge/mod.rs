@@ -1,9 +1,11 @@
 //! Everything a request may need, built once; and the background work.
 //! Never knows: HTTP.
 
+mod client_keys;
 mod logout;
 mod throttle;
 
+pub use client_keys::NotByClient;
 pub use throttle::{Throttle, Throttled};
 
 use std::collections::BTreeMap;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
 
 use crate::catalogue::{Catalogue, CatalogueError, Wanted};
 use crate::clients::{Clients, Refused, Rules};
@@ -30,9 +33,13 @@ use crate::tokens::Mint;
 
 /// How far our clock may be from the database's.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
+/// How long a token of a retired key is at least recognised when it is brought back to us.
+const RECOGNISED: Duration = Duration::from_hours(24);
 const ROTATION_INTERVAL: Duration = Duration::from_secs(2);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 const DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
+/// How many rounds of deliveries may be under way.
+const MAX_ROUNDS: usize = 8;
 
 /// The bridge.
 pub struct Bridge {
@@ -178,6 +185,10 @@ pub fn schedule(config: &Config) -> Schedule {
         algorithms: config.keys.signing_algorithms.clone(),
         rotation_period: config.keys.rotation_period,
         token_ttl: config.lifetimes.id_token,
+        // A hint names somebody who signed in as long ago as a session lasts.
+        recognised_ttl: config
+            .session
+            .map_or(RECOGNISED, |session| session.absolute.max(RECOGNISED)),
     }
 }
 
@@ -259,9 +270,8 @@ impl Bridge {
 
     /// What a request of this client may have of sgID: by scope, and by name as far as its registration goes.
     pub fn wanted(&self, scope: &ScopeSet, by_name: &ClaimsRequest, client: &Client) -> Wanted {
-        let catalogue = self.catalogue();
-        let allowed = catalogue.claim_names(client.scope());
-        catalogue.wanted(scope, &by_name.limited_to(&allowed).names())
+        self.catalogue()
+            .wanted(scope, &by_name.names(), client.scope())
     }
 
     /// What may cross.
@@ -317,13 +327,22 @@ impl Bridge {
         tokio::join!(self.rotate_and_sweep(), self.keep_delivering());
     }
 
-    async fn keep_delivering(&self) {
+    /// A round every second, whether or not the one before has come to its end: somebody who is slow to answer holds up
+    /// nobody else.
+    async fn keep_delivering(self: &Arc<Self>) {
         let mut delivery = tokio::time::interval(DELIVERY_INTERVAL);
+        let mut rounds = JoinSet::new();
         let mut chore = Chore::of("delivering logout tokens");
         loop {
-            delivery.tick().await;
-            let delivered = self.deliver_logout_tokens().await;
-            chore.heard(delivered.map(|_| ()).map_err(|error| chain(&error)));
+            tokio::select! {
+                _ = delivery.tick(), if rounds.len() < MAX_ROUNDS => {
+                    let bridge = Arc::clone(self);
+                    rounds.spawn(async move { bridge.deliver_logout_tokens().await });
+                }
+                Some(Ok(delivered)) = rounds.join_next() => {
+                    chore.heard(delivered.map(|_| ()).map_err(|error| chain(&error)));
+                }
+            }
         }
     }
 

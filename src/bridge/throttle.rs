@@ -104,6 +104,16 @@ impl Throttle {
         is_within_rate.then_some(()).ok_or(Throttled)
     }
 
+    /// Whether this client may begin one more login, wherever its people are.
+    ///
+    /// # Errors
+    /// [`Throttled`].
+    pub fn admit_login_of(&self, client: &ClientId) -> Result<(), Throttled> {
+        self.logins_by_client
+            .check_key(client)
+            .map_err(|_| Throttled)
+    }
+
     /// Whether the store has room for one more waiting login; counts it.
     ///
     /// # Errors

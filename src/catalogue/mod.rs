@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use self::conversion::{Conversion, present};
-use crate::oidc::claims::Claims;
+use crate::oidc::claims::{COMPANIONS, Claims, with_companions};
 use crate::oidc::id_token::RESERVED_CLAIMS;
 use crate::oidc::scope::{Scope, ScopeSet};
 
@@ -104,12 +104,6 @@ fn may_hold_identity_number(field: &str) -> bool {
     IDENTITY_NUMBERS.contains(&field) || (!is_known && sounds_like_one())
 }
 
-/// Claims that say something of another one, and come with it. OpenID Connect Core section 5.1.
-const COMPANIONS: [(&str, &str); 2] = [
-    ("email", "email_verified"),
-    ("phone_number", "phone_number_verified"),
-];
-
 /// Scopes that OpenID Connect defines and that mean no data of sgID.
 const WITHOUT_DATA: [&str; 2] = ["openid", "offline_access"];
 
@@ -199,20 +193,18 @@ impl Catalogue {
         })
     }
 
-    /// What these scopes ask for, and these claims by name.
-    pub fn wanted(&self, scopes: &ScopeSet, by_name: &BTreeSet<String>) -> Wanted {
+    /// What these scopes ask for, and these claims by name, as far as the scopes that are `allowed` give them.
+    pub fn wanted(
+        &self,
+        scopes: &ScopeSet,
+        by_name: &BTreeSet<String>,
+        allowed: &ScopeSet,
+    ) -> Wanted {
         let mut wanted = self.wanted_by(scopes);
-        for name in by_name {
-            let named = self.entries.iter().filter(|entry| entry.gives(name));
-            let named: Vec<_> = named.cloned().collect();
-            if named.is_empty()
-                && let Ok(field) = Scope::parse(name)
-                && field.is_dotted()
-            {
-                wanted.entries.push(Entry::of_field(&field));
-            }
-            wanted.entries.extend(named);
-        }
+        // By the entry and not by the claim's name: two scopes may give claims of one name from different fields.
+        let mut named = self.wanted_by(allowed).entries;
+        named.retain(|entry| by_name.iter().any(|name| entry.gives(name)));
+        wanted.entries.extend(named);
         wanted
     }
 
@@ -269,17 +261,8 @@ impl Catalogue {
     /// The claims that these scopes can give, for `claims_supported`.
     pub fn claim_names(&self, scopes: &ScopeSet) -> BTreeSet<String> {
         let wanted = self.wanted_by(scopes);
-        let mut names: BTreeSet<String> = wanted
-            .entries
-            .iter()
-            .map(|entry| entry.claim.clone())
-            .collect();
-        for (claim, companion) in COMPANIONS {
-            if names.contains(claim) {
-                names.insert(companion.to_owned());
-            }
-        }
-        names
+        let names = wanted.entries.iter().map(|entry| entry.claim.clone());
+        with_companions(names.collect())
     }
 }
 

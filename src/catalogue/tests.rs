@@ -5,7 +5,11 @@ use super::*;
 
 fn convert(scope: &str, field: &str, value: &str) -> Value {
     let catalogue = Catalogue::new(&Settings::default()).unwrap();
-    let wanted = catalogue.wanted(&ScopeSet::parse(scope).unwrap(), &BTreeSet::new());
+    let wanted = catalogue.wanted(
+        &ScopeSet::parse(scope).unwrap(),
+        &BTreeSet::new(),
+        &ScopeSet::default(),
+    );
     let fields = BTreeMap::from([(field.to_owned(), value.to_owned())]);
     Value::Object(wanted.claims(&fields).into_members())
 }
@@ -168,6 +172,7 @@ fn a_field_that_was_not_asked_for_is_not_looked_at() {
     let wanted = catalogue.wanted(
         &ScopeSet::parse("openid profile nonsense").unwrap(),
         &BTreeSet::new(),
+        &ScopeSet::default(),
     );
     assert_eq!(
         wanted.fields().into_iter().collect::<Vec<_>>(),
@@ -181,13 +186,40 @@ fn a_claim_asked_for_by_name_brings_its_field_and_no_other() {
     let openid = ScopeSet::parse("openid").unwrap();
     let fields = |names: &[&str]| -> Vec<String> {
         let names = names.iter().map(|&name| name.to_owned()).collect();
-        let wanted = catalogue.wanted(&openid, &names);
+        let allowed = ScopeSet::parse("openid profile email myinfo.race").unwrap();
+        let wanted = catalogue.wanted(&openid, &names, &allowed);
         wanted.fields().into_iter().map(str::to_owned).collect()
     };
     assert_eq!(fields(&["name"]), ["myinfo.name"]);
     assert_eq!(fields(&["email_verified"]), ["myinfo.email"]);
     assert_eq!(fields(&["myinfo.race"]), ["myinfo.race"]);
-    assert!(fields(&["nonsense", "sub", "acr", "not.A.field"]).is_empty());
+    let others = [
+        "nonsense",
+        "sub",
+        "acr",
+        "not.A.field",
+        "phone_number",
+        "myinfo.sex",
+    ];
+    assert!(fields(&others).is_empty());
+}
+
+#[test]
+fn a_claim_by_name_comes_from_an_allowed_scope_only() {
+    let settings = Settings {
+        custom: vec![CustomClaim {
+            claim: "email".to_owned(),
+            scope: "work".to_owned(),
+            from: "ogpofficerinfo.work_email".to_owned(),
+            value_type: ValueType::Text,
+        }],
+        ..Settings::default()
+    };
+    let catalogue = Catalogue::new(&settings).unwrap();
+    let allowed = ScopeSet::parse("openid work").unwrap();
+    let names = ["email".to_owned()].into();
+    let wanted = catalogue.wanted(&ScopeSet::default(), &names, &allowed);
+    assert_eq!(wanted.fields(), ["ogpofficerinfo.work_email"].into());
 }
 
 #[test]
@@ -203,7 +235,7 @@ fn a_mapping_may_say_that_its_value_is_a_number() {
     };
     let catalogue = Catalogue::new(&settings).unwrap();
     let profile = ScopeSet::parse("openid profile").unwrap();
-    let wanted = catalogue.wanted(&profile, &BTreeSet::new());
+    let wanted = catalogue.wanted(&profile, &BTreeSet::new(), &ScopeSet::default());
     for (text, value) in [
         ("1763856000", Some(json!(1_763_856_000))),
         ("soon", None),
@@ -240,6 +272,7 @@ fn custom_mappings_extend_the_table() {
     let wanted = catalogue.wanted(
         &ScopeSet::parse("openid employment").unwrap(),
         &BTreeSet::new(),
+        &ScopeSet::default(),
     );
     let fields = BTreeMap::from([("myinfo.name_of_employer".to_owned(), "ACME".to_owned())]);
     assert_eq!(

@@ -11,8 +11,9 @@ use super::{CliError, Global};
 use crate::bridge::{Prepared, StartError, open_store};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::oidc::client::{Client, CodeProtection};
+use crate::oidc::client::{AuthenticationMethod, Client, CodeProtection};
 use crate::oidc::metadata::ClientMetadata;
+use crate::oidc::redirect_uri::{ApplicationType, RedirectUri};
 use crate::outgoing::Outgoing;
 use crate::store::Store;
 use crate::{http, telemetry};
@@ -179,6 +180,17 @@ fn examine_client(client: &Client, has_sessions: bool, findings: &mut Findings) 
     if let Some(purpose) = client.nric_purpose() {
         findings.note(format!(
             "client {id}: may receive NRIC or FIN numbers for: {purpose}"
+        ));
+    }
+    let is_for_development = client.method() == AuthenticationMethod::None
+        && client.application_type() == ApplicationType::Web
+        && client
+            .redirect_uris()
+            .iter()
+            .any(RedirectUri::is_on_the_device);
+    if is_for_development && has_sessions {
+        findings.note(format!(
+            "client {id}: public, with a redirect URI on loopback: good for development; elsewhere any program of a person's device could take its silent answers"
         ));
     }
     if client.backchannel_logout_uri().is_some() && !has_sessions {

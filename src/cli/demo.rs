@@ -94,6 +94,8 @@ impl Demo {
             None => None,
             Some(bound) => Some(bound.start(settings(self.listen, &issuer, &secrets)?)?),
         };
+        // Before anybody is told: whoever presses Ctrl-C at once must not leave things running.
+        let stop = stop_signal()?;
         self.greet(
             &issuer,
             simulator.issuer(),
@@ -101,7 +103,7 @@ impl Demo {
             &secrets,
             &folder,
         );
-        running.until(stop_signal()?).await;
+        running.until(stop).await;
         house.abort();
         if let Some(playground) = playground {
             playground.stop().await?;

@@ -37,6 +37,7 @@ impl Serve {
         }
         let bridge = Arc::new(Bridge::open(&config, store, Clock::system()).await?);
         name_weak_clients(&bridge).await?;
+        let stop = stop_signal()?;
         let running = listen(&bridge, &config, metrics)?;
         let house = tokio::spawn(Arc::clone(&bridge).keep_house());
         let reload = tokio::spawn(reload_on_signal(
@@ -45,7 +46,7 @@ impl Serve {
             Watch::over(&config),
             level,
         ));
-        running.until(stop_signal()?).await;
+        running.until(stop).await;
         house.abort();
         reload.abort();
         bridge.store.close().await;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -65,6 +66,8 @@ impl Simulate {
             )),
             Some(Profile::Conformance) => {
                 running.control().persona("conformance");
+                // Times in ID tokens have whole seconds, and a second sign-in must show that it is later.
+                running.control().pause(Duration::from_millis(1_100));
                 say(&format!(
                     "A simulated sgID that answers at once as one invented person, for the conformance suite: {}",
                     running.issuer()

@@ -10,7 +10,7 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -270,14 +270,11 @@ fn write_security_headers(guard: &Guard, headers: &mut HeaderMap) {
         let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
+    // No Cross-Origin-Opener-Policy: apps sign people in within a popup, which would lose its opener on the way.
     let fixed = [
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));

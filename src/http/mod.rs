@@ -77,7 +77,7 @@ fn routes(bridge: &Bridge) -> impl FnOnce(&mut ServiceConfig) + use<> {
                     .route(web::get().to(register::read))
                     .route(web::put().to(register::update))
                     .route(web::delete().to(register::remove))
-                    .default_service(web::to(token::wrong_method)),
+                    .default_service(web::to(register::wrong_method)),
             )
             .service(only_get(at(Path::Stylesheet), assets::stylesheet))
             .service(only_get(at(Path::FormPostScript), assets::form_post_script))

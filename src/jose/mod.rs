@@ -5,5 +5,5 @@
 mod encrypt;
 mod verify;
 
-pub use encrypt::{EncryptionError, encrypt};
-pub use verify::{NotVerified, Verified, algorithm_of, claims_unverified, verify};
+pub use encrypt::{Content, EncryptionError, Recipient};
+pub use verify::{NotVerified, Verified, claims_unverified, verify};

@@ -63,7 +63,7 @@ pub fn verify(
     }
     let algorithm = header.get("alg").and_then(Value::as_str);
     let algorithm = algorithm
-        .and_then(SigningAlgorithm::parse)
+        .and_then(named)
         .filter(|algorithm| algorithms.contains(algorithm))
         .ok_or(NotVerified::Algorithm)?;
     let kid = match header.get("kid") {
@@ -85,10 +85,12 @@ pub fn verify(
     Ok(Verified { header, claims })
 }
 
-/// The algorithm that a token says it is signed with, for choosing where to look. Nothing is believed.
-pub fn algorithm_of(token: &str) -> Option<SigningAlgorithm> {
-    let header = header(token).ok()?;
-    SigningAlgorithm::parse(header.get("alg")?.as_str()?)
+/// RFC 9864 gives `EdDSA` with Ed25519 a name of its own, and some clients write that.
+fn named(algorithm: &str) -> Option<SigningAlgorithm> {
+    match algorithm {
+        "Ed25519" => Some(SigningAlgorithm::EdDsa),
+        other => SigningAlgorithm::parse(other),
+    }
 }
 
 /// The claims of a token that nobody has verified: for finding out whose keys to ask, and for nothing else.
@@ -117,8 +119,12 @@ fn open(token: &str, key: &PublicJwk, algorithm: SigningAlgorithm) -> Option<Vec
         SigningAlgorithm::Es256 => Box::new(jws::ES256.verifier_from_jwk(&jwk).ok()?),
         SigningAlgorithm::EdDsa => Box::new(jws::EdDSA.verifier_from_jwk(&jwk).ok()?),
     };
-    let (payload, _) = jws::deserialize_compact(token, &*verifier).ok()?;
-    Some(payload)
+    // The header is ours to read: the library would hold `alg` against the one name that it knows.
+    let (message, signature) = token.rsplit_once('.')?;
+    let (_, payload) = message.split_once('.')?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    verifier.verify(message.as_bytes(), &signature).ok()?;
+    URL_SAFE_NO_PAD.decode(payload).ok()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{LoginId, Membership};
 use crate::clock::Timestamp;
 use crate::oidc::algorithm::SigningAlgorithm;
-use crate::oidc::claims::{Claims, ClaimsIn};
+use crate::oidc::claims::{Claims, ClaimsIn, with_companions};
 use crate::oidc::claims_request::ClaimsRequest;
 use crate::oidc::client::{AuthenticatedClient, Client, ClientId, GrantType};
 use crate::oidc::pkce::{CodeChallenge, CodeVerifier};
@@ -47,19 +47,6 @@ impl Granted {
         }
         self.claims.clone().limited_to(&with_companions(names))
     }
-}
-
-/// `email_verified` says something of `email` and goes where that goes; likewise for the telephone number.
-fn with_companions(mut names: BTreeSet<String>) -> BTreeSet<String> {
-    for (claim, companion) in [
-        ("email", "email_verified"),
-        ("phone_number", "phone_number_verified"),
-    ] {
-        if names.contains(claim) {
-            names.insert(companion.to_owned());
-        }
-    }
-    names
 }
 
 /// What a person granted to one client, waiting behind an authorization code.
@@ -234,6 +221,15 @@ pub struct Refreshable {
     granted: Granted,
 }
 
+/// Less than was granted. RFC 6749 section 6, `scope`.
+#[derive(Clone, Debug)]
+pub struct Narrower {
+    /// What is asked for.
+    pub scope: ScopeSet,
+    /// The claims that it gives.
+    pub by_scope: BTreeSet<String>,
+}
+
 /// Why a refresh token is not honoured. Such a presentation ends nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRefreshable {
@@ -246,14 +242,15 @@ pub enum NotRefreshable {
 }
 
 impl Refreshable {
-    /// Tokens anew, for a client that may now have these claims. `scope` narrows this answer, not the grant.
+    /// Tokens anew, for a client that may now have the `allowed` claims. A narrower scope, with the claims that it
+    /// gives, narrows this answer and not the grant.
     ///
     /// # Errors
     /// [`NotRefreshable`].
     pub fn refresh(
         self,
         client: &AuthenticatedClient,
-        scope: Option<&ScopeSet>,
+        narrower: Option<Narrower>,
         allowed: &BTreeSet<String>,
     ) -> Result<Redeemed, NotRefreshable> {
         let is_theirs = self.granted.client_id == *client.client_id();
@@ -261,11 +258,12 @@ impl Refreshable {
             return Err(NotRefreshable::OtherClient);
         }
         let mut granted = self.granted.limited_to(client, allowed);
-        if let Some(scope) = scope {
+        if let Some(Narrower { scope, by_scope }) = narrower {
             if !scope.is_within(&granted.scope) || !scope.contains("openid") {
                 return Err(NotRefreshable::Scope);
             }
-            granted.scope = scope.clone();
+            granted.scope = scope;
+            granted.by_scope.retain(|claim| by_scope.contains(claim));
         }
         Ok(Redeemed {
             algorithm: client.id_token_signed_response_alg(),

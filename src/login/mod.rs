@@ -9,7 +9,7 @@ mod session;
 mod waiting;
 
 pub use attempt::{LoginId, UpstreamAttempt, UpstreamNonce};
-pub use grant::{Access, Grant, NotRedeemable, NotRefreshable, Redeemed, Refreshable};
+pub use grant::{Access, Grant, Narrower, NotRedeemable, NotRefreshable, Redeemed, Refreshable};
 pub use identity::{Identity, UpstreamSubject};
 pub use session::{Ended, Membership, MustInteract, Session, SessionTag, Silence};
 pub use waiting::{AnotherPerson, Login, Terms};

@@ -15,8 +15,9 @@ use super::{Grant, Identity, LoginId, UpstreamSubject};
 use crate::clock::Timestamp;
 use crate::oidc::authorization::AuthorizationRequest;
 use crate::oidc::claims::Claims;
-use crate::oidc::client::{Client, ClientId};
+use crate::oidc::client::{AuthenticationMethod, Client, ClientId};
 use crate::oidc::prompt::Prompt;
+use crate::oidc::redirect_uri::ApplicationType;
 use crate::oidc::scope::ScopeSet;
 use crate::oidc::subject::{PairwiseSecret, SubjectIdentifier};
 
@@ -24,11 +25,28 @@ use crate::oidc::subject::{PairwiseSecret, SubjectIdentifier};
 /// cookie of that browser.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Session {
-    upstream: String,
+    /// By the name of the upstream: one browser may have signed in at several.
+    people: BTreeMap<String, SignedIn>,
+    clients: BTreeMap<ClientId, Participation>,
+}
+
+/// Who signed in at one upstream, and when.
+#[derive(Debug, Serialize, Deserialize)]
+struct SignedIn {
     issuer: String,
     subject: UpstreamSubject,
     auth_time: Timestamp,
-    clients: BTreeMap<ClientId, Participation>,
+}
+
+impl SignedIn {
+    fn subject_for(&self, client: &Client, secret: &PairwiseSecret) -> SubjectIdentifier {
+        self.subject.derive_for(client, &self.issuer, secret)
+    }
+
+    /// Whether the person signed in within this span.
+    fn is_within(&self, max_age: Option<Duration>, now: Timestamp) -> bool {
+        max_age.is_none_or(|age| !age.is_zero() && now.since(self.auth_time) <= age)
+    }
 }
 
 /// One client that logged in with the session.
@@ -103,23 +121,34 @@ pub enum MustInteract {
 impl Session {
     /// A session of somebody who has just signed in.
     pub fn begin(identity: &Identity, upstream: &str, now: Timestamp) -> Self {
-        Self {
-            upstream: upstream.to_owned(),
+        let signed_in = SignedIn {
             issuer: identity.issuer.clone(),
             subject: identity.subject.clone(),
             auth_time: now,
+        };
+        Self {
+            people: BTreeMap::from([(upstream.to_owned(), signed_in)]),
             clients: BTreeMap::new(),
         }
     }
 
-    /// Whether the other session is of the same person at the same upstream.
-    pub fn is_of_the_same_person(&self, other: &Self) -> bool {
-        (&self.upstream, &self.issuer) == (&other.upstream, &other.issuer)
-            && self.subject == other.subject
+    /// Whether somebody else had signed in at the same upstream.
+    pub fn contradicts(&self, former: &Self) -> bool {
+        self.people.iter().any(|(upstream, now)| {
+            former.people.get(upstream).is_some_and(|before| {
+                (&before.issuer, &before.subject) != (&now.issuer, &now.subject)
+            })
+        })
     }
 
-    /// Takes over the clients of a former session of the same person, under the names by which they know it.
-    pub fn succeed(&mut self, former: Self) {
+    /// Takes over what a former session knew: its clients, under the names by which they know it, and who signed in
+    /// elsewhere after `since`, so that nobody stays signed in beyond the session's longest life.
+    pub fn succeed(&mut self, former: Self, since: Timestamp) {
+        for (upstream, before) in former.people {
+            if before.auth_time > since {
+                self.people.entry(upstream).or_insert(before);
+            }
+        }
         self.clients.extend(former.clients);
     }
 
@@ -141,14 +170,15 @@ impl Session {
         joined.membership.clone()
     }
 
-    /// Whether the person signed in within this span.
-    fn is_within(&self, max_age: Option<Duration>, now: Timestamp) -> bool {
-        max_age.is_none_or(|age| !age.is_zero() && now.since(self.auth_time) <= age)
-    }
-
     /// Whether the request wants the person to sign in once more, where this session would do otherwise.
-    pub fn is_too_old_for(&self, request: &AuthorizationRequest, now: Timestamp) -> bool {
-        !self.is_within(request.max_age(), now)
+    pub fn is_too_old_for(
+        &self,
+        request: &AuthorizationRequest,
+        client: &Client,
+        now: Timestamp,
+    ) -> bool {
+        let signed_in = self.people.get(client.upstream());
+        signed_in.is_some_and(|it| !it.is_within(request.max_age(), now))
     }
 
     /// Answers a request from the earlier sign-in, without a page and without sgID: only for a client that logged in
@@ -164,19 +194,22 @@ impl Session {
         (id, now): (LoginId, Timestamp),
     ) -> Result<Grant, MustInteract> {
         let allows_silence = matches!(request.prompt(), Prompt::AsNeeded | Prompt::None);
-        let subject = self
-            .subject
-            .derive_for(client, &self.issuer, silence.secret);
+        let signed_in = self.people.get(client.upstream());
+        let signed_in = signed_in.ok_or(MustInteract::SignIn)?;
+        let subject = signed_in.subject_for(client, silence.secret);
         let is_expected = |expected: &SubjectIdentifier| *expected == subject;
-        let is_right_person = silence.hinted.is_none_or(is_expected)
-            && request.subject().is_none_or(is_expected)
-            && self.upstream == client.upstream();
-        if !allows_silence || !is_right_person || !self.is_within(request.max_age(), now) {
+        let is_right_person =
+            silence.hinted.is_none_or(is_expected) && request.subject().is_none_or(is_expected);
+        if !allows_silence || !is_right_person || !signed_in.is_within(request.max_age(), now) {
             return Err(MustInteract::SignIn);
         }
         let joined = self.clients.get(client.client_id());
         let joined = joined.ok_or(MustInteract::Agree)?;
-        if silence.needs_data {
+        // Any program of the person's device can name such a client and take its answers: RFC 8252 section 8.6.
+        let may_be_an_impostor = client.method() == AuthenticationMethod::None
+            && client.application_type() == ApplicationType::Native
+            && request.return_to().redirect_uri().is_on_the_device();
+        if silence.needs_data || may_be_an_impostor {
             return Err(MustInteract::Share);
         }
         if !request.scope().is_within(&joined.scope) {
@@ -188,7 +221,7 @@ impl Session {
                 client_id: client.client_id().clone(),
                 scope: request.scope().clone(),
                 subject,
-                auth_time: self.auth_time,
+                auth_time: signed_in.auth_time,
                 claims: Claims::none(),
                 by_scope: BTreeSet::new(),
                 by_name: request.claims().clone(),
@@ -200,14 +233,16 @@ impl Session {
         })
     }
 
-    /// Whether an ID token of this client names this session's person.
+    /// Whether an ID token of this client is of this session: the client logged in with it, the token names the
+    /// session's person, and the session itself where it names one.
     pub fn is_of(
         &self,
-        subject: &SubjectIdentifier,
+        (subject, sid): (&SubjectIdentifier, Option<&str>),
         client: &Client,
         secret: &PairwiseSecret,
     ) -> bool {
-        *subject == self.subject.derive_for(client, &self.issuer, secret)
+        let ended = self.ended_for(client, secret);
+        ended.is_some_and(|own| own.subject == *subject && sid.is_none_or(|sid| own.sid == sid))
     }
 
     /// The clients that logged in with it.
@@ -223,9 +258,10 @@ impl Session {
     /// What a client is told of the session's end; nothing where it did not log in with it.
     pub fn ended_for(&self, client: &Client, secret: &PairwiseSecret) -> Option<Ended> {
         let joined = self.clients.get(client.client_id())?;
+        let signed_in = self.people.get(client.upstream())?;
         Some(Ended {
             client_id: client.client_id().clone(),
-            subject: self.subject.derive_for(client, &self.issuer, secret),
+            subject: signed_in.subject_for(client, secret),
             sid: joined.membership.sid.clone(),
         })
     }

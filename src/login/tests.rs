@@ -43,7 +43,12 @@ fn client(change: &[(&str, Value)]) -> Arc<Client> {
         upstreams: &["sgid".to_owned()],
         signing_algorithms: &SigningAlgorithm::ALL,
     };
-    let secrets = vec![ClientSecretHash::of(SECRET)];
+    let has_secret = metadata.token_endpoint_auth_method.has_secret();
+    let secrets = if has_secret {
+        vec![ClientSecretHash::of(SECRET)]
+    } else {
+        Vec::new()
+    };
     Arc::new(metadata.admit(secrets, &offered).unwrap())
 }
 
@@ -128,9 +133,13 @@ fn a_refresh_brings_what_the_login_brought_and_never_more() {
     assert_eq!(refreshed.auth_time(), NOW);
     assert_eq!(refreshed.nonce(), None);
     let wider = ScopeSet::parse("openid email").unwrap();
+    let wider = Narrower {
+        scope: wider,
+        by_scope: BTreeSet::new(),
+    };
     let refused = refreshable
         .clone()
-        .refresh(&authenticated(&client), Some(&wider), &allowed);
+        .refresh(&authenticated(&client), Some(wider), &allowed);
     assert_eq!(refused.unwrap_err(), NotRefreshable::Scope);
     let plain = self::client(&[("grant_types", json!(["authorization_code"]))]);
     let refused = refreshable.refresh(&authenticated(&plain), None, &allowed);
@@ -204,6 +213,46 @@ fn a_session_answers_for_the_same_client_and_nothing_more() {
 }
 
 #[test]
+fn a_session_answers_no_program_that_may_be_an_impostor() {
+    let native = client(&[
+        ("token_endpoint_auth_method", json!("none")),
+        ("application_type", json!("native")),
+        ("require_pkce", json!(true)),
+        (
+            "redirect_uris",
+            json!(["http://127.0.0.1/callback", CALLBACK]),
+        ),
+        ("sector_identifier", json!("app.example.sg")),
+    ]);
+    let session = session(&native, "openid");
+    let challenge =
+        "&code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    assert_eq!(
+        answer(&session, &native, challenge, false),
+        Ok(()),
+        "https is the app's own"
+    );
+    let loopback = "http://127.0.0.1:50999/callback";
+    let query = format!("response_type=code&redirect_uri={loopback}&scope=openid{challenge}");
+    let parameters = Parameters::parse(query.as_bytes()).unwrap();
+    let issuer = Issuer::parse("https://login.example.sg").unwrap();
+    let return_to = native
+        .return_address(Some(loopback), None, None, &issuer)
+        .unwrap();
+    let raw = RawAuthorizationRequest::new(&parameters);
+    let request = native.admit(&raw, return_to).unwrap();
+    let secret = pairwise();
+    let silence = Silence {
+        needs_data: false,
+        hinted: None,
+        secret: &secret,
+    };
+    let id = LoginId::generate(&mut randomness());
+    let answered = session.answer(&request, &native, silence, (id, NOW));
+    assert_eq!(answered.err(), Some(MustInteract::Share));
+}
+
+#[test]
 fn a_session_answers_for_its_person_only() {
     let app = client(&[]);
     let session = session(&app, "openid");
@@ -219,7 +268,20 @@ fn a_session_answers_for_its_person_only() {
         let id = LoginId::generate(&mut randomness());
         let answered = session.answer(&request(&app, ""), &app, silence, (id, NOW));
         assert_eq!(answered.err(), outcome);
-        assert_eq!(session.is_of(hinted, &app, &secret), outcome.is_none());
+        let ended = session.ended_for(&app, &secret).unwrap();
+        for (sid, fits) in [
+            (None, true),
+            (Some(&*ended.sid), true),
+            (Some("other"), false),
+        ] {
+            let is_of = session.is_of((hinted, sid), &app, &secret);
+            assert_eq!(is_of, fits && outcome.is_none());
+        }
+        let stranger = client(&[("client_id", json!("stranger"))]);
+        assert!(
+            !session.is_of((hinted, None), &stranger, &secret),
+            "it is not in it"
+        );
     }
     let named = format!(
         "&claims=%7B%22id_token%22%3A%7B%22sub%22%3A%7B%22value%22%3A%22{}%22%7D%7D%7D",
@@ -237,14 +299,28 @@ fn a_session_goes_on_under_the_names_that_its_clients_know() {
     let former = session(&app, "openid");
     let before = former.ended_for(&app, &pairwise()).unwrap();
     let mut fresh = Session::begin(&identity("u=1"), "sgid", NOW);
-    assert!(fresh.is_of_the_same_person(&former));
-    assert!(!Session::begin(&identity("u=2"), "sgid", NOW).is_of_the_same_person(&former));
-    assert!(!Session::begin(&identity("u=1"), "two", NOW).is_of_the_same_person(&former));
-    fresh.succeed(former);
+    assert!(!fresh.contradicts(&former));
+    assert!(Session::begin(&identity("u=2"), "sgid", NOW).contradicts(&former));
+    let elsewhere = Session::begin(&identity("u=2"), "two", NOW);
+    assert!(
+        !elsewhere.contradicts(&former),
+        "who signed in elsewhere is nobody else"
+    );
+    fresh.succeed(former, NOW);
     let scope = ScopeSet::parse("openid").unwrap();
     let joined = fresh.join(other.client_id(), &scope, &mut randomness());
     let after = fresh.ended_for(&app, &pairwise()).unwrap();
     assert_eq!((&before.sid, &before.subject), (&after.sid, &after.subject));
     assert_ne!(joined.sid, after.sid, "no two clients share a name for it");
     assert_eq!(fresh.memberships().count(), 2);
+    for (since, stays) in [(NOW, false), (NOW.before(Duration::from_secs(1)), true)] {
+        let mut elsewhere = Session::begin(&identity("u=2"), "two", NOW);
+        elsewhere.succeed(self::session(&app, "openid"), since);
+        let ended = elsewhere.ended_for(&app, &pairwise());
+        assert_eq!(
+            ended.is_some(),
+            stays,
+            "nobody outlives the longest life elsewhere"
+        );
+    }
 }

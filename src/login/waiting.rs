@@ -135,8 +135,11 @@ impl Login {
         &self.claims
     }
 
-    /// The way back, if the redirect URI is still registered and the client still enabled.
+    /// The way back, if redirect URI and response mode are still registered and the client still enabled.
     pub fn return_address(&self, client: &Client, issuer: &Issuer) -> Option<ReturnAddress> {
+        if !client.allows(self.response_mode) {
+            return None;
+        }
         client
             .return_address(
                 Some(&self.redirect_uri),

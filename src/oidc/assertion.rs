@@ -13,6 +13,8 @@ pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 pub const MAX_LIFE_SECONDS: i64 = 300;
 /// How far the client's clock may be from ours, in seconds.
 const LEEWAY_SECONDS: i64 = 30;
+/// How far the clocks of two instances may be apart, in seconds: each is within 30 of the database's.
+const MAX_SKEW_SECONDS: i64 = 60;
 const MAX_JTI_BYTES: usize = 255;
 
 /// What an assertion claims, once its signature by one of the client's keys was verified.
@@ -82,7 +84,8 @@ impl ClientAssertion {
         Ok(Self {
             client_id,
             jti: jti.ok_or(AssertionError::Identifier)?.to_owned(),
-            expires_at: expires_at + LEEWAY_SECONDS,
+            // One instance's clock may be ahead of another's: what it forgets, the other must not accept.
+            expires_at: expires_at + LEEWAY_SECONDS + MAX_SKEW_SECONDS,
         })
     }
 
@@ -100,6 +103,15 @@ impl ClientAssertion {
     pub fn expires_at(&self) -> i64 {
         self.expires_at
     }
+}
+
+/// Whether the header may be that of an assertion: no token of another kind passes as one. RFC 8725 section 3.11.
+pub fn may_be_one(header: &Map<String, Value>) -> bool {
+    header.get("typ").is_none_or(|typ| {
+        let typ = typ.as_str().unwrap_or_default().to_ascii_lowercase();
+        let typ = typ.trim_start_matches("application/");
+        ["jwt", "client-authentication+jwt"].contains(&typ)
+    })
 }
 
 /// A `NumericDate`, fractions cut off. RFC 7519 section 2.
@@ -174,7 +186,7 @@ mod tests {
     #[test]
     fn an_identifier_is_remembered_for_as_long_as_the_assertion_passes() {
         let assertion = check(&[("exp", json!(NOW + 60))]).unwrap();
-        assert_eq!(assertion.expires_at(), NOW + 90);
+        assert_eq!(assertion.expires_at(), NOW + 150);
     }
 
     #[test]

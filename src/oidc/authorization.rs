@@ -1,6 +1,7 @@
 //! The authorization request: what came in, and what it is once it has been checked.
 //! RFC 6749 section 4.1.1; OpenID Connect Core sections 3.1.2 and 5.5; RFC 7636 section 4.3.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::claims_request::{ClaimsParameter, ClaimsRequest};
@@ -166,9 +167,16 @@ impl AuthorizationRequest {
         &self.scope
     }
 
-    /// The claims that were asked for by name, allowed or not.
+    /// The claims that were asked for by name.
     pub fn claims(&self) -> &ClaimsRequest {
         &self.claims
+    }
+
+    /// The same request without claims by name that are unknown, or not for this client.
+    #[must_use]
+    pub fn limited_to(mut self, claims: &BTreeSet<String>) -> Self {
+        self.claims = self.claims.limited_to(claims);
+        self
     }
 
     /// How much of the person it insists on.

@@ -6,6 +6,22 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// Claims that say something of another one, and come with it. OpenID Connect Core section 5.1.
+pub const COMPANIONS: [(&str, &str); 2] = [
+    ("email", "email_verified"),
+    ("phone_number", "phone_number_verified"),
+];
+
+/// The names with their companions.
+pub fn with_companions(mut names: BTreeSet<String>) -> BTreeSet<String> {
+    for (claim, companion) in COMPANIONS {
+        if names.contains(claim) {
+            names.insert(companion.to_owned());
+        }
+    }
+    names
+}
+
 /// Claims with their values. `Debug` prints names only, and there is no `Display`.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -9,7 +9,7 @@ use super::algorithm::{KeyManagementAlgorithm, SigningAlgorithm};
 const MAX_KEYS: usize = 32;
 /// RSA moduli of 2048 to 8192 bits: a larger one would make verifying dear.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1_024;
-const MAX_EXPONENT_BYTES: usize = 8;
+const MAX_EXPONENT_BYTES: usize = 4;
 /// Members that only a private or symmetric key has. RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1.
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -111,11 +111,6 @@ impl JwkSet {
             .find(|key| key.key_use.is_some())
             .or_else(|| fitting().next())
     }
-
-    /// Whether it has no key that we could use.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl KeyType {
@@ -188,7 +183,10 @@ impl PublicJwk {
 
     fn is_for(&self, key_use: &str, alg: &str) -> bool {
         self.key_use.as_deref().is_none_or(|own| own == key_use)
-            && self.alg.as_deref().is_none_or(|own| own == alg)
+            && self.alg.as_deref().is_none_or(|own| {
+                // RFC 9864 gives this one a name of its own.
+                own == alg || (own, alg) == ("Ed25519", "EdDSA")
+            })
     }
 
     /// `kid`.
@@ -249,7 +247,7 @@ mod tests {
         let twice = json!({ "keys": [p256(), p256()] });
         assert_eq!(JwkSet::parse(&twice), Err(JwkSetError::RepeatedKid));
         let unknown = json!({ "keys": [{"kty":"LATTICE"}] });
-        assert!(JwkSet::parse(&unknown).unwrap().is_empty());
+        assert_eq!(JwkSet::parse(&unknown), Ok(JwkSet::default()));
         assert_eq!(JwkSet::parse(&json!([])), Err(JwkSetError::Form));
     }
 

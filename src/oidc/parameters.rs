@@ -81,6 +81,22 @@ impl Parameters {
         self
     }
 
+    /// The same with nothing but the parameters of these names.
+    #[must_use]
+    pub fn only(mut self, names: &[&str]) -> Self {
+        self.0.retain(|(name, _)| names.contains(&name.as_str()));
+        self
+    }
+
+    /// How many bytes all names and values have together.
+    pub fn bytes(&self) -> usize {
+        let length = |value: &Option<String>| value.as_ref().map_or(0, String::len);
+        self.0
+            .iter()
+            .map(|(name, value)| name.len() + length(value))
+            .sum()
+    }
+
     /// The value of a parameter. One without a value counts as absent (RFC 6749 section 3.1).
     ///
     /// # Errors

@@ -124,6 +124,12 @@ impl RedirectUri {
         &self.0
     }
 
+    /// Whether whatever runs on the person's device may receive what is sent there: on loopback, or with a private-use
+    /// scheme.
+    pub fn is_on_the_device(&self) -> bool {
+        self.sector_host().is_none()
+    }
+
     /// Its host, for the sector identifier. None where the host is nobody's: on loopback, or with a private-use scheme.
     pub fn sector_host(&self) -> Option<String> {
         let url = Url::parse(&self.0).ok()?;

@@ -16,6 +16,9 @@ use crate::oidc::jwk_set::{JwkSet, JwkSetError};
 const FRESH: Duration = Duration::from_mins(10);
 /// How long whoever asked must wait until they may ask again, whatever came of it.
 const COOLDOWN: Duration = Duration::from_mins(1);
+/// How long a set counts while nothing newer can be had: a withdrawn key must not live on behind an address that is
+/// silent.
+const STALE: Duration = Duration::from_hours(24);
 const MAX_SETS: u64 = 10_000;
 
 /// The keys of a client are not to be had.
@@ -30,6 +33,7 @@ pub enum KeysUnavailable {
 }
 
 /// What is known of each address.
+#[derive(Clone)]
 pub(super) struct KeyCache(Cache<Url, Arc<Mutex<Known>>>);
 
 impl Default for KeyCache {
@@ -51,10 +55,11 @@ impl Known {
         at.is_none_or(|at| now.since(at) >= span || at > now)
     }
 
-    /// What there is; a broken answer does not erase a good set.
-    fn answer(&self) -> Result<Arc<JwkSet>, KeysUnavailable> {
+    /// What there is; a broken answer does not erase a good set, for a day.
+    fn answer(&self, now: Timestamp) -> Result<Arc<JwkSet>, KeysUnavailable> {
         let failed = self.failed.unwrap_or(CallFailed::Unreachable.into());
-        self.keys.clone().ok_or(failed)
+        let is_usable = !Self::is_older_than(self.fetched_at, STALE, now);
+        self.keys.clone().filter(|_| is_usable).ok_or(failed)
     }
 }
 
@@ -87,21 +92,27 @@ impl Outgoing {
     ) -> Result<Arc<JwkSet>, KeysUnavailable> {
         let fresh = async { Arc::<Mutex<Known>>::default() };
         let known = self.keys.0.get_with(url.clone(), fresh).await;
-        let mut known = known.lock().await;
-        let is_old = Known::is_older_than(known.fetched_at, older_than, now);
-        let may_ask = Known::is_older_than(known.asked_at, COOLDOWN, now);
-        if is_old && may_ask {
-            known.asked_at = Some(now);
-            match self.ask(url).await {
-                Ok(keys) => {
-                    known.keys = Some(Arc::new(keys));
-                    known.fetched_at = Some(now);
-                    known.failed = None;
+        let (outgoing, url) = (self.clone(), url.clone());
+        // A task of its own: whoever asks and hangs up must not leave a question without its answer.
+        let asking = tokio::spawn(async move {
+            let mut known = known.lock().await;
+            let is_old = Known::is_older_than(known.fetched_at, older_than, now);
+            let may_ask = Known::is_older_than(known.asked_at, COOLDOWN, now);
+            if is_old && may_ask {
+                let answer = outgoing.ask(&url).await;
+                known.asked_at = Some(now);
+                match answer {
+                    Ok(keys) => {
+                        known.keys = Some(Arc::new(keys));
+                        known.fetched_at = Some(now);
+                        known.failed = None;
+                    }
+                    Err(error) => known.failed = Some(error),
                 }
-                Err(error) => known.failed = Some(error),
             }
-        }
-        known.answer()
+            known.answer(now)
+        });
+        asking.await.unwrap_or(Err(CallFailed::Unreachable.into()))
     }
 
     async fn ask(&self, url: &Url) -> Result<JwkSet, KeysUnavailable> {

@@ -31,11 +31,14 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// How many calls are made at once.
 const CALLS_AT_ONCE: usize = 16;
 
-/// The way to relying parties.
+/// The way to relying parties. Clones share it.
+#[derive(Clone)]
 pub struct Outgoing {
     http: Client,
     reach: Reach,
-    lines: Semaphore,
+    /// For documents, and apart from them for what is told: neither holds up the other.
+    fetches: Arc<Semaphore>,
+    posts: Arc<Semaphore>,
     keys: KeyCache,
 }
 
@@ -97,7 +100,8 @@ impl Outgoing {
         Ok(Self {
             http: builder.build()?,
             reach,
-            lines: Semaphore::new(CALLS_AT_ONCE),
+            fetches: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
+            posts: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
             keys: KeyCache::default(),
         })
     }
@@ -109,7 +113,7 @@ impl Outgoing {
     pub async fn fetch(&self, url: &Url) -> Result<Vec<u8>, CallFailed> {
         let request = self.http.get(url.clone());
         let request = request.header("accept", "application/json");
-        let mut response = self.send(url, request).await?;
+        let mut response = self.send(url, request, &self.fetches).await?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(CallFailed::Status(response.status().as_u16()));
         }
@@ -132,9 +136,8 @@ impl Outgoing {
     /// # Errors
     /// [`CallFailed`] where there is no answer.
     pub async fn post(&self, url: &Url, form: &[(&str, &str)]) -> Result<u16, CallFailed> {
-        let response = self
-            .send(url, self.http.post(url.clone()).form(form))
-            .await?;
+        let request = self.http.post(url.clone()).form(form);
+        let response = self.send(url, request, &self.posts).await?;
         Ok(response.status().as_u16())
     }
 
@@ -160,6 +163,7 @@ impl Outgoing {
         &self,
         url: &Url,
         request: reqwest::RequestBuilder,
+        lines: &Semaphore,
     ) -> Result<reqwest::Response, CallFailed> {
         // An address that is written out is never resolved, so it is judged here.
         let written: Option<IpAddr> = match url.host() {
@@ -171,7 +175,7 @@ impl Outgoing {
         if written.is_some_and(|address| !self.reach.permits(address)) {
             return Err(CallFailed::Forbidden);
         }
-        let line = self.lines.acquire().await;
+        let line = lines.acquire().await;
         let _line = line.map_err(|_| CallFailed::Unreachable)?;
         request.send().await.map_err(|error| {
             if is_forbidden(&error) {

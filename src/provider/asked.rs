@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use super::client_keys::{NotByClient, verify_by};
 use super::error::{AuthorizeError, PageFault};
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, NotByClient};
 use crate::clock::Timestamp;
 use crate::oidc::authorization::{AuthorizationRequest, RawAuthorizationRequest};
 use crate::oidc::client::{Client, ClientId};
@@ -113,8 +112,10 @@ pub(super) fn admit(
 ) -> Result<AuthorizationRequest, AuthorizeError> {
     let raw = RawAuthorizationRequest::new(parameters);
     let return_to = return_address(bridge, client, &raw)?;
+    let allowed = bridge.catalogue().claim_names(client.scope());
     client
         .admit(&raw, return_to.clone())
+        .map(|request| request.limited_to(&allowed))
         .map_err(|error| AuthorizeError::to(return_to, error))
 }
 
@@ -130,7 +131,12 @@ pub(super) async fn unwrap_request_object(
     let (Some(object), Some(algorithm)) = (object, client.request_object_signing_alg()) else {
         return Ok(None);
     };
-    let verified = verify_by(bridge, client, object, &[algorithm], now).await;
+    if parameters.one("request_uri")?.is_some() {
+        return Err(OAuthError::invalid_request(
+            "request and request_uri must not be sent together",
+        ));
+    }
+    let verified = bridge.verify_by(client, object, &[algorithm], now).await;
     let verified = verified.map_err(|reason| {
         if let NotByClient::Keys(reason) = reason {
             tracing::warn!(client.id = %client.client_id(), %reason, "the keys of a client are not to be had");

@@ -17,6 +17,7 @@ use super::{cookies, hint, session};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
 use crate::login::{Login, LoginId, MustInteract, Silence, UpstreamAttempt};
+use crate::oidc::authorization::AuthorizationRequest;
 use crate::oidc::client::Client;
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::prompt::Prompt;
@@ -51,7 +52,7 @@ async fn admit(
     bridge
         .throttle
         .admit_login(ClientAddress::of(request), asked.client.client_id())
-        .map_err(|_| AuthorizeError::page(PageFault::Throttled))?;
+        .map_err(|_| throttled(&asked.request))?;
     let return_to = asked.request.return_to();
     let found = session::find(bridge, request, now).await;
     let found = found.map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?;
@@ -62,8 +63,27 @@ async fn admit(
             Err(AuthorizeError::to(return_to.clone(), needed(reason)))
         }
         Err(_) => {
-            let has_aged = found.is_some_and(|it| it.session.is_too_old_for(&asked.request, now));
+            let has_aged = found.is_some_and(|it| {
+                it.session
+                    .is_too_old_for(&asked.request, &asked.client, now)
+            });
             send_upstream(bridge, request, &asked, hinted, has_aged).await
+        }
+    }
+}
+
+/// A page, unless the request forbids pages.
+fn throttled(request: &AuthorizationRequest) -> AuthorizeError {
+    match request.prompt() {
+        Prompt::None => {
+            let busy = OAuthError::new(
+                ErrorCode::TemporarilyUnavailable,
+                "too many requests from this address or for this client; try again in a minute",
+            );
+            AuthorizeError::to(request.return_to().clone(), busy)
+        }
+        Prompt::AsNeeded | Prompt::Login | Prompt::Consent => {
+            AuthorizeError::page(PageFault::Throttled)
         }
     }
 }
@@ -119,11 +139,19 @@ async fn answer_silently(
         Err(reason) => return Ok(Err(reason)),
     };
     let return_to = wish.return_to();
-    let prolonged = found.prolong(bridge, now).await;
-    prolonged.map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?;
+    let away = |error| AuthorizeError::store_to(return_to.clone(), error);
     let by = (&grant, By::Session);
     let response = code::issue(bridge, request, by, return_to, asked.pushed).await?;
-    Ok(Ok(response))
+    // The code first: a logout at this very moment either finds it, or is seen here.
+    if found.prolong(bridge, now).await.map_err(away)? {
+        return Ok(Ok(response));
+    }
+    if let Some(membership) = grant.membership() {
+        let revoked = bridge.store.revoke_session(membership.tag).await;
+        revoked.map_err(away)?;
+    }
+    let ended = needed(MustInteract::SignIn);
+    Err(AuthorizeError::to(return_to.clone(), ended))
 }
 
 /// What a relying party hears that must not show the person anything. OpenID Connect Core section 3.1.2.6.
@@ -160,6 +188,12 @@ async fn send_upstream(
         Hinted::Person(subject) => Some(subject),
         Hinted::Nobody | Hinted::Unknown => None,
     };
+    if let (Some(hinted), Some(demanded)) = (&hinted, asked.request.subject())
+        && hinted != demanded
+    {
+        let two = OAuthError::invalid_request("id_token_hint and claims name two different people");
+        return Err(AuthorizeError::to(asked.request.return_to().clone(), two));
+    }
     let login = Login::begin(&asked.request, client.upstream(), attempt, now)
         .expecting(hinted)
         .from_pushed(asked.pushed);

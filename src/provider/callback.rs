@@ -105,7 +105,7 @@ async fn resume(
     let by = (&grant, By::Upstream);
     let mut response = code::issue(bridge, request, by, &return_to, pushed).await?;
     if let Some(begun) = begun {
-        let _ = response.add_cookie(&begun.cookie(bridge));
+        let _ = response.add_cookie(&begun.settle(bridge).await);
     }
     Ok(response)
 }

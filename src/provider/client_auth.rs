@@ -10,24 +10,19 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::client_keys::{NotByClient, verify_by};
 use super::error::TokenError;
 use super::incoming::{ClientAddress, RequestId};
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, NotByClient};
 use crate::clock::Timestamp;
 use crate::jose::claims_unverified;
 use crate::oidc::algorithm::SigningAlgorithm;
-use crate::oidc::assertion::{AssertionError, ClientAssertion, JWT_BEARER};
+use crate::oidc::assertion::{self, AssertionError, ClientAssertion, JWT_BEARER};
 use crate::oidc::client::{
     AuthenticatedClient, AuthenticationMethod, Client, ClientCredentials, ClientId,
     ClientSecretHash, InvalidClient, Proof,
 };
-use crate::oidc::error::{ErrorCode, OAuthError};
+use crate::oidc::error::OAuthError;
 use crate::oidc::parameters::{Parameters, form_decode};
-
-/// Parameters of a form that prove who sends it.
-pub(super) const PARAMETERS: [&str; 3] =
-    ["client_secret", "client_assertion", "client_assertion_type"];
 
 /// The client that sends a request, once it has proven itself by its one registered method.
 pub(super) async fn authenticate(
@@ -111,18 +106,15 @@ async fn check_assertion(
     }
     let registered = client.token_endpoint_auth_signing_alg();
     let algorithms = registered.map_or(SigningAlgorithm::ALL.to_vec(), |only| vec![only]);
-    let verified = match verify_by(bridge, client, assertion, &algorithms, now).await {
+    let verified = match bridge.verify_by(client, assertion, &algorithms, now).await {
         Ok(verified) => verified,
         // Not the client's fault, and no failure that may bar it.
-        Err(NotByClient::Keys(reason)) => {
-            let _ = refused(&reason);
-            return Err(TokenError::OAuth(OAuthError::new(
-                ErrorCode::InvalidClient,
-                "the keys of this client cannot be fetched from its jwks_uri just now",
-            )));
-        }
+        Err(outage @ NotByClient::Keys(_)) => return Err(outage.into()),
         Err(reason) => return refused(&reason),
     };
+    if !assertion::may_be_one(&verified.header) {
+        return refused(&"its typ says that it is something else");
+    }
     let checked = ClientAssertion::check(&verified.claims, &bridge.issuer, now.seconds());
     Ok(match checked {
         Err(reason) => Err(reason.into()),
@@ -171,11 +163,7 @@ impl Brought {
         if let Some(assertion) = assertion {
             return Self::by_assertion(assertion, kind, named);
         }
-        let client_id = named.ok_or_else(|| {
-            OAuthError::invalid_request(
-                "client_id is missing: authenticate by the registered token_endpoint_auth_method, or send client_id in the form",
-            )
-        })?;
+        let client_id = named.ok_or(TokenError::NoCredentials)?;
         let proof = match secret {
             Some(secret) => Proof::Post(ClientSecretHash::of(secret)),
             None => Proof::Nothing,
@@ -254,10 +242,13 @@ impl Basic {
         let joined = Zeroizing::new(STANDARD.decode(encoded.trim()).ok()?);
         let at = joined.iter().position(|&byte| byte == b':')?;
         let (id, secret) = (&joined[..at], &joined[at + 1..]);
+        let literal = Zeroizing::new(std::str::from_utf8(secret).ok()?.to_owned());
+        // What does not decode was not encoded.
+        let decoded = form_decode(secret).map(Zeroizing::new);
         Some(Self {
             client_id: form_decode(id).ok()?,
-            secret: Zeroizing::new(form_decode(secret).ok()?),
-            literal: Zeroizing::new(std::str::from_utf8(secret).ok()?.to_owned()),
+            secret: decoded.unwrap_or_else(|_| literal.clone()),
+            literal,
         })
     }
 }
@@ -274,6 +265,8 @@ mod tests {
         let basic = Basic::read(&header).unwrap();
         assert_eq!((&*basic.client_id, &**basic.secret), ("a:b c", "s/e% "));
         assert_eq!(&**basic.literal, "s%2Fe%25+");
+        let odd = Basic::read(&format!("Basic {}", STANDARD.encode("a:percent%ff"))).unwrap();
+        assert_eq!(&**odd.secret, "percent%ff");
         assert!(Basic::read("Bearer abc").is_none());
         assert!(Basic::read(&format!("Basic {}", STANDARD.encode("no colon"))).is_none());
     }

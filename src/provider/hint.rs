@@ -18,6 +18,8 @@ pub(super) struct Hint {
     pub(super) client_id: ClientId,
     /// The person, as that client knows them.
     pub(super) subject: SubjectIdentifier,
+    /// The session, where the login belonged to one.
+    pub(super) sid: Option<String>,
 }
 
 /// Reads a hint; nothing where we did not sign it as an ID token, or no longer know the key.
@@ -36,5 +38,6 @@ pub(super) fn genuine(bridge: &Bridge, token: &str) -> Option<Hint> {
     Some(Hint {
         client_id: ClientId::parse(text("aud")?)?,
         subject: SubjectIdentifier::presented(text("sub")?),
+        sid: text("sid").map(str::to_owned),
     })
 }

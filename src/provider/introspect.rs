@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::error::TokenError;
 use super::{client_auth, incoming};
 use crate::bridge::Bridge;
-use crate::oidc::client::{AuthenticationMethod, Client};
+use crate::oidc::client::{AuthenticationMethod, Client, GrantType};
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::secret::{AccessToken, Bearer, RefreshToken};
 use crate::store::StoreError;
@@ -87,7 +87,11 @@ async fn refresh_token(
     };
     let now = bridge.clock.now();
     let found = bridge.store.find_refresh_token(&token, now).await?;
-    let found = found.filter(|it| it.is_latest && it.grant.client_id() == client.client_id());
+    let found = found.filter(|it| {
+        it.is_latest
+            && it.grant.client_id() == client.client_id()
+            && client.may_use(GrantType::RefreshToken)
+    });
     Ok(found.map(|found| {
         json!({
             "active": true,

@@ -88,7 +88,8 @@ async fn end_confirmed(
     let form = incoming::form(request, payload).await?;
     let asked = Asked::read(bridge, &form, now).await?;
     let Some(found) = session::find(bridge, request, now).await? else {
-        return Ok(signed_out(bridge, asked.after(bridge, false)));
+        // Perhaps the cookie was only withheld, because another site posts this: it is not ours to take away then.
+        return Ok(asked.after(bridge, false));
     };
     let confirmation = form.one(CONFIRMATION)?.unwrap_or_default();
     if !found.cookie.confirmation().is(confirmation) {
@@ -187,13 +188,14 @@ impl Asked {
         })
     }
 
-    /// Whether a genuine hint names the person of this session, so that nobody need be asked.
+    /// Whether a genuine hint is of this very session, so that nobody need be asked.
     fn names(&self, bridge: &Bridge, found: &Found) -> bool {
         let (Some(hint), Some(client)) = (&self.hint, &self.client) else {
             return false;
         };
+        let named = (&hint.subject, hint.sid.as_deref());
         let secret = &bridge.pairwise_secret;
-        found.session.is_of(&hint.subject, client, secret)
+        found.session.is_of(named, client, secret)
     }
 
     fn way_back(&self) -> Option<String> {

@@ -10,7 +10,6 @@ pub mod authorize;
 mod bearer;
 pub mod callback;
 mod client_auth;
-mod client_keys;
 mod code;
 mod cookies;
 pub mod discovery;

@@ -10,11 +10,33 @@ use super::error::TokenError;
 use super::incoming::{self, ClientAddress};
 use crate::bridge::Bridge;
 use crate::oidc::authorization::RawAuthorizationRequest;
-use crate::oidc::client::Client;
-use crate::oidc::error::{ErrorCode, OAuthError};
+use crate::oidc::client::{AuthenticationMethod, Client};
+use crate::oidc::error::OAuthError;
 use crate::oidc::parameters::Parameters;
 use crate::secret::{Bearer, PushedRequest, randomness};
 use crate::store::PushedAuthorizationRequest;
+
+/// What means something at the authorization endpoint, so that nothing else is kept.
+const MEANINGFUL: [&str; 16] = [
+    "client_id",
+    "response_type",
+    "response_mode",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "prompt",
+    "max_age",
+    "claims",
+    "id_token_hint",
+    "code_challenge",
+    "code_challenge_method",
+    "registration",
+    "request",
+    "request_uri",
+];
+/// The most bytes that these may have together: as many as the head of a request that is not pushed.
+const MAX_BYTES: usize = 16 * 1024;
 
 /// The pushed authorization request endpoint.
 pub async fn push(bridge: Data<Bridge>, request: HttpRequest, payload: Payload) -> HttpResponse {
@@ -32,21 +54,28 @@ async fn keep(
     let now = bridge.clock.now();
     let form = incoming::form(request, payload).await?;
     let client = client_auth::authenticate(bridge, request, &form, now).await?;
-    let address = ClientAddress::of(request);
-    bridge.throttle.admit_login(address, client.client_id())?;
+    // The requests of all people of a client come from the address of its server. But a public client is whoever says
+    // so, and is held to what one address may do.
+    let admitted = if client.method() == AuthenticationMethod::None {
+        let address = ClientAddress::of(request);
+        bridge.throttle.admit_login(address, client.client_id())
+    } else {
+        bridge.throttle.admit_login_of(client.client_id())
+    };
+    admitted.map_err(|_| TokenError::Overloaded)?;
     if form.one("request_uri")?.is_some() {
         let refusal = "request_uri must not be pushed: send the request itself";
         return Err(OAuthError::invalid_request(refusal).into());
     }
     let unwrapped = unwrap_request_object(bridge, &client, &form, now).await?;
-    let parameters = unwrapped.unwrap_or_else(|| form.without(&client_auth::PARAMETERS));
+    let parameters = unwrapped.unwrap_or(form).only(&MEANINGFUL);
+    if parameters.bytes() > MAX_BYTES {
+        let limit = format!("the request must have at most {MAX_BYTES} bytes");
+        return Err(OAuthError::invalid_request(limit).into());
+    }
     check(bridge, &client, &parameters)?;
-    bridge.throttle.admit_waiting_login().map_err(|_| {
-        OAuthError::new(
-            ErrorCode::TemporarilyUnavailable,
-            "too many people are signing in just now; try again in a moment",
-        )
-    })?;
+    let waits = bridge.throttle.admit_waiting_login();
+    waits.map_err(|_| TokenError::Overloaded)?;
     let handle = Bearer::<PushedRequest>::generate(&mut randomness());
     let usable_until = now.after(bridge.lifetimes.pushed_request);
     let pushed = PushedAuthorizationRequest {

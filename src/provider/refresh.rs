@@ -5,10 +5,10 @@ use actix_web::HttpRequest;
 
 use super::error::TokenError;
 use super::incoming::RequestId;
-use super::token::{Issued, TokenResponse, recipient, respond};
+use super::token::{Issued, TokenResponse, respond};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
-use crate::login::NotRefreshable;
+use crate::login::{Narrower, NotRefreshable};
 use crate::oidc::client::{AuthenticatedClient, GrantType};
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::Parameters;
@@ -43,11 +43,16 @@ pub(super) async fn refresh(
         metrics::counter!("tokens_refreshed_total", "outcome" => outcome).increment(1);
         tracing::info!(target: "sgid_bridge::audit", event = "refresh", outcome, client.id = %client.client_id(), subject = found.grant.subject().as_str(), request.id = RequestId::of(request), "a refresh token was presented");
     };
-    let allowed = bridge.catalogue().claim_names(client.scope());
+    let catalogue = bridge.catalogue();
+    let allowed = catalogue.claim_names(client.scope());
+    let narrower = scope.map(|scope| Narrower {
+        by_scope: catalogue.claim_names(&scope),
+        scope,
+    });
     let refreshed = found
         .grant
         .clone()
-        .refresh(client, scope.as_ref(), &allowed)
+        .refresh(client, narrower, &allowed)
         .map_err(explain)?;
     if !found.is_latest {
         // Whoever used the later ones may have been the thief: all of them end.
@@ -55,7 +60,7 @@ pub(super) async fn refresh(
         audit("reused");
         return Err(invalid_grant().into());
     }
-    let recipient = recipient(bridge, client, now).await?;
+    let recipient = bridge.token_recipient(client, now).await?;
     // The access token first: it opens nothing for anybody before the rotation lets us hand it out, and whoever ends
     // the grant afterwards finds it there.
     let access_token = Bearer::<AccessToken>::generate(&mut randomness());

@@ -31,8 +31,8 @@ pub(super) async fn find(
         return Ok(None);
     };
     let found = match bridge.store.find_session(&cookie, now).await {
-        // A row that does not open is no session of ours.
-        Err(StoreError::DoesNotOpen(_)) => None,
+        // A row that does not open, or that another version wrote in another form, is no session.
+        Err(StoreError::DoesNotOpen(_) | StoreError::Form(_)) => None,
         other => other?,
     };
     Ok(found.map(|(session, ends_at)| Found {
@@ -44,10 +44,14 @@ pub(super) async fn find(
 }
 
 impl Found {
-    /// The session was used: it lives on, within its longest life.
-    pub(super) async fn prolong(&self, bridge: &Bridge, now: Timestamp) -> Result<(), StoreError> {
+    /// The session was used: it lives on, within its longest life. `false` where it has ended meanwhile.
+    pub(super) async fn prolong(
+        &self,
+        bridge: &Bridge,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let until = now.after(self.limits.idle).min(self.ends_at);
-        bridge.store.prolong_session(&self.cookie, until).await
+        bridge.store.prolong_session(&self.cookie, until, now).await
     }
 }
 
@@ -57,11 +61,20 @@ pub(super) struct Begun {
     pub(super) membership: Membership,
     cookie: Bearer<SessionCookie>,
     limits: SessionLimits,
+    /// The session whose clients go on in this one.
+    replaced: Option<Bearer<SessionCookie>>,
 }
 
 impl Begun {
-    /// The cookie that the browser is to keep.
-    pub(super) fn cookie(&self, bridge: &Bridge) -> Cookie<'static> {
+    /// The cookie that the browser is to keep, once the login has come to its end: until then the former session is
+    /// the browser's, and a login that fails leaves it so.
+    pub(super) async fn settle(self, bridge: &Bridge) -> Cookie<'static> {
+        if let Some(former) = &self.replaced
+            && let Err(error) = bridge.store.remove_session(former).await
+        {
+            // Nobody holds its cookie any more, and it expires.
+            tracing::warn!(%error, "a session that was replaced could not be removed");
+        }
         cookies::set_session(&bridge.issuer, &self.cookie, self.limits.absolute)
     }
 }
@@ -81,13 +94,13 @@ pub(super) async fn begin(
     let mut session = Session::begin(identity, login.upstream(), now);
     let mut replaced = None;
     if let Some(former) = find(bridge, request, now).await? {
-        if session.is_of_the_same_person(&former.session) {
-            session.succeed(former.session);
-            replaced = Some(former.cookie);
-        } else {
+        if session.contradicts(&former.session) {
             bridge
                 .end_session(&former.cookie, &former.session, now)
                 .await?;
+        } else {
+            session.succeed(former.session, now.before(limits.absolute));
+            replaced = Some(former.cookie);
         }
     }
     let scope = login.scope_for(client);
@@ -98,12 +111,10 @@ pub(super) async fn begin(
         .store
         .put_session(&cookie, &session, (expires_at, ends_at))
         .await?;
-    if let Some(former) = replaced {
-        bridge.store.remove_session(&former).await?;
-    }
     Ok(Some(Begun {
         membership,
         cookie,
         limits,
+        replaced,
     }))
 }

@@ -6,18 +6,18 @@ use serde::Serialize;
 
 use super::error::TokenError;
 use super::incoming::{self, RequestId};
-use super::{client_auth, client_keys, refresh};
+use super::{client_auth, refresh};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
+use crate::jose::Recipient;
 use crate::login::{NotRedeemable, Redeemed};
-use crate::oidc::client::{AuthenticatedClient, Client};
+use crate::oidc::client::AuthenticatedClient;
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::Parameters;
 use crate::oidc::pkce::CodeVerifier;
 use crate::oidc::scope::ScopeSet;
 use crate::secret::{AccessToken, AuthorizationCode, Bearer, RefreshToken, randomness};
 use crate::store::{Origin, Spending};
-use crate::tokens::Recipient;
 
 /// The token endpoint.
 pub async fn token(bridge: Data<Bridge>, request: HttpRequest, payload: Payload) -> HttpResponse {
@@ -88,7 +88,7 @@ async fn redeem(
             &allowed,
         )
         .map_err(explain)?;
-    let recipient = recipient(bridge, client, now).await?;
+    let recipient = bridge.token_recipient(client, now).await?;
     // The refresh token first: whoever then loses the code, or revokes it, finds it there.
     let refresh_token = match redeemed.refreshable() {
         None => None,
@@ -120,6 +120,12 @@ async fn redeem(
         // Whoever came first may have been the thief: what the code had granted ends.
         bridge.store.revoke_code(&found.row).await?;
         audit("replayed");
+        return Err(invalid_grant().into());
+    }
+    // A logout at this very moment takes the code away before it looks for tokens: either it finds ours, or we see it.
+    if redeemed.membership().is_some() && bridge.store.find_code(&code, now).await?.is_none() {
+        bridge.store.revoke_code(&found.row).await?;
+        audit("session ended");
         return Err(invalid_grant().into());
     }
     let issued = Issued {
@@ -159,20 +165,6 @@ pub(super) async fn respond(
         refresh_token: issued.refresh_token,
         scope: redeemed.scope().clone(),
     })
-}
-
-/// To whom ID tokens of this client are encrypted, where they are. Asked before anything is spent: keys that are not to
-/// be had must not cost a login.
-pub(super) async fn recipient(
-    bridge: &Bridge,
-    client: &Client,
-    now: Timestamp,
-) -> Result<Option<Recipient>, TokenError> {
-    let Some(encryption) = client.response_protection().id_token_encryption else {
-        return Ok(None);
-    };
-    let keys = client_keys::of(bridge, client, now).await?;
-    Ok(Some(Recipient { encryption, keys }))
 }
 
 /// The parameters of an authorization code grant. RFC 6749 section 4.1.3; RFC 7636 section 4.5.

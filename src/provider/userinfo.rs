@@ -4,14 +4,14 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
+use super::bearer;
 use super::error::BearerError;
-use super::{bearer, client_keys};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
-use crate::jose;
+use crate::jose::Content;
 use crate::oidc::client::Client;
-use crate::tokens::Recipient;
 
 /// The userinfo endpoint.
 pub async fn userinfo(
@@ -57,10 +57,7 @@ async fn protect(
     let protection = client.response_protection();
     let recipient = match protection.userinfo_encryption {
         None => None,
-        Some(encryption) => {
-            let keys = client_keys::of(bridge, client, now).await?;
-            Some(Recipient { encryption, keys })
-        }
+        Some(encryption) => Some(bridge.recipient(client, encryption, now).await?),
     };
     let token = match (protection.userinfo_signature, recipient) {
         (None, None) => return Ok(HttpResponse::Ok().json(claims)),
@@ -73,9 +70,9 @@ async fn protect(
                 .userinfo(bridge.keyring(), &claims, protection, now)
                 .await?
         }
-        (None, Some(Recipient { encryption, keys })) => {
-            let content = serde_json::to_vec(&claims)?;
-            jose::encrypt(&content, false, encryption, &keys)?
+        (None, Some(recipient)) => {
+            let content = Zeroizing::new(serde_json::to_vec(&claims)?);
+            recipient.encrypt(&content, Content::Json)?
         }
     };
     Ok(HttpResponse::Ok()

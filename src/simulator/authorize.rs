@@ -20,16 +20,21 @@ use url::form_urlencoded;
 pub(super) async fn authorize(world: Data<World>, request: HttpRequest) -> HttpResponse {
     let parameters = Parameters::parse(request.query_string().as_bytes());
     let admitted = admit(&world, &parameters);
-    let mut state = world.state();
-    state.requests.authorize += 1;
-    state.requests.last_authorization = parameters.into_pairs();
+    let (forced, pause) = {
+        let mut state = world.state();
+        state.requests.authorize += 1;
+        state.requests.last_authorization = parameters.into_pairs();
+        (state.forced(), state.pause)
+    };
     let authorization = match admitted {
         Ok(authorization) => Arc::new(authorization),
         Err(problem) => return pages::problem(StatusCode::BAD_REQUEST, &problem),
     };
-    match state.forced() {
+    match forced {
         Forced::Persona(persona) => {
-            drop(state);
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
             approved(
                 &world,
                 Grant {
@@ -45,6 +50,7 @@ pub(super) async fn authorize(world: Data<World>, request: HttpRequest) -> HttpR
         ),
         Forced::Nobody => {
             let name = fresh_name();
+            let mut state = world.state();
             state
                 .pending
                 .put(name.clone(), Arc::clone(&authorization), world.now());

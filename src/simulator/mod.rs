@@ -31,6 +31,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::Arc,
+    time::Duration,
 };
 use tokio::task::JoinHandle;
 use world::World;
@@ -170,6 +171,11 @@ impl Control {
     /// them with a 404 page that says so.
     pub fn persona(&self, id: &str) {
         self.world.state().persona = Some(id.to_owned());
+    }
+
+    /// From now on a persona who answers at once takes this long, as nobody signs in in no time at all.
+    pub fn pause(&self, pause: Duration) {
+        self.world.state().pause = pause;
     }
 
     /// From now on shows the chooser again, as in the beginning.

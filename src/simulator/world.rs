@@ -7,6 +7,7 @@ use super::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) behaviour: Misbehaviour,
     /// Who signs in without being asked; `None` shows the chooser.
     pub(super) persona: Option<String>,
+    /// How long they take to sign in then.
+    pub(super) pause: Duration,
     pub(super) signing_key: Arc<SigningKey>,
     /// Set by the first ID token that says ES256, so that its key can be found.
     pub(super) publishes_es256: bool,
@@ -64,6 +67,7 @@ impl World {
         let state = State {
             behaviour: Misbehaviour::None,
             persona: None,
+            pause: Duration::ZERO,
             signing_key: Arc::new(SigningKey::generate()),
             publishes_es256: false,
             requests: Requests::default(),

@@ -1,6 +1,7 @@
 //! Relying parties that are kept in the database.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{Store, StoreError, change, on};
 use crate::clock::Timestamp;
@@ -122,7 +123,15 @@ impl Store {
         )
         .fetch_all(pool)
         .await)?;
-        rows.into_iter().map(read).collect()
+        // One that cannot be read must not hide the others.
+        let readable = |row| match read(row) {
+            Ok(record) => Some(record),
+            Err(error) => {
+                tracing::warn!(%error, "a client of the database cannot be read");
+                None
+            }
+        };
+        Ok(rows.into_iter().filter_map(readable).collect())
     }
 
     /// Removes a client; `false` where there was none of that name.
@@ -156,9 +165,12 @@ impl Written {
     }
 }
 
+/// Members that this version does not know are passed over: a newer one may have written them.
 fn read((metadata, secrets, changed_at, registration): Row) -> Result<ClientRecord, StoreError> {
+    let mut metadata: Map<String, Value> = serde_json::from_str(&metadata)?;
+    metadata.retain(|name, _| ClientMetadata::MEMBERS.contains(&name.as_str()));
     Ok(ClientRecord {
-        metadata: serde_json::from_str(&metadata)?,
+        metadata: serde_json::from_value(Value::Object(metadata))?,
         secrets: serde_json::from_str(&secrets)?,
         registration: registration
             .as_deref()

@@ -1,5 +1,7 @@
 //! Relying parties that are still to be told of a session's end. OpenID Connect Back-Channel Logout section 2.5.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -9,6 +11,8 @@ use crate::login::Ended;
 use crate::secret::randomness;
 
 const TABLE: &str = "logout_notice";
+/// How long a notice waits that this instance cannot read: another one may have the key.
+const UNREADABLE: Duration = Duration::from_secs(30);
 
 /// One relying party that is to be told.
 #[derive(Clone, Debug)]
@@ -48,7 +52,8 @@ impl Store {
         Ok(())
     }
 
-    /// Notices that are due, the longest due first, at most `limit`. One that does not open is passed over; it ages out.
+    /// Notices that are due, the longest due first, at most `limit`. One that cannot be read here is put off, so that
+    /// it does not stand before others; it ages out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -67,17 +72,48 @@ impl Store {
         .await)?;
         let mut notices = Vec::with_capacity(rows.len());
         for (id, due_at, attempts, sealed) in rows {
-            let Ok(opened) = self.master_keys.open_standing(TABLE, &id, &sealed) else {
+            let due_at = Timestamp::from_seconds(due_at);
+            let opened = self.master_keys.open_standing(TABLE, &id, &sealed).ok();
+            let Some(ended) = opened.and_then(|it| serde_json::from_slice(&it.letter).ok()) else {
+                self.put_off(&id, due_at, now.after(UNREADABLE)).await?;
                 continue;
             };
             notices.push(LogoutNotice {
-                ended: serde_json::from_slice(&opened.letter)?,
+                ended,
                 attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
                 id,
-                due_at: Timestamp::from_seconds(due_at),
+                due_at,
             });
         }
         Ok(notices)
+    }
+
+    /// Lets a notice wait until `due_at` without counting an attempt.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_off_logout_notice(
+        &self,
+        notice: &LogoutNotice,
+        due_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.put_off(&notice.id, notice.due_at, due_at).await
+    }
+
+    async fn put_off(
+        &self,
+        id: &str,
+        was_due_at: Timestamp,
+        due_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        change!(
+            self,
+            "update logout_notice set due_at = $3 where id = $1 and due_at = $2",
+            id,
+            was_due_at.seconds(),
+            due_at.seconds()
+        )?;
+        Ok(())
     }
 
     /// Takes a notice in hand until `due_at`, when it is due again; `false` where another instance was first.

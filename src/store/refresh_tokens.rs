@@ -36,7 +36,7 @@ pub enum Rotation {
 
 impl Store {
     /// Keeps a grant behind its first refresh token. To be called before the code is spent, whose winner alone hands
-    /// the token out: so whoever revokes the code finds it.
+    /// the token out: so whoever revokes the code finds it. What an attempt left that failed in between gives way.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -52,7 +52,9 @@ impl Store {
         change!(
             self,
             "insert into refresh_token (id, code_id, turn, expires_at, sealed) \
-             values ($1, $2, $3, $4, $5) on conflict (code_id) do nothing",
+             values ($1, $2, $3, $4, $5) on conflict (code_id) do update \
+             set id = excluded.id, turn = excluded.turn, expires_at = excluded.expires_at, \
+             sealed = excluded.sealed",
             faces.row.as_bytes(),
             code.as_bytes(),
             token.turn.fingerprint().as_bytes(),

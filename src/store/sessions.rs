@@ -62,7 +62,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Lets a session that was just used live on until `expires_at`.
+    /// Lets a session that was just used live on until `expires_at`; `false` where it has ended meanwhile.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -70,16 +70,21 @@ impl Store {
         &self,
         cookie: &Bearer<SessionCookie>,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut prolonged = 0;
         for faces in self.master_keys.possible_faces(TABLE, cookie) {
-            change!(
+            prolonged += change!(
                 self,
-                "update session set expires_at = $2 where id = $1 and expires_at < $2",
+                "update session \
+                 set expires_at = case when expires_at < $2 then $2 else expires_at end \
+                 where id = $1 and expires_at > $3",
                 faces.row.as_bytes(),
-                expires_at.seconds()
+                expires_at.seconds(),
+                now.seconds()
             )?;
         }
-        Ok(())
+        Ok(prolonged > 0)
     }
 
     /// Ends a session; `false` where it had ended.

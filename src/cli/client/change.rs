@@ -198,8 +198,14 @@ impl Change {
                 metadata.insert(name.to_owned(), value);
             }
         }
-        if let Some(file) = &self.jwks_file {
-            metadata.insert("jwks".to_owned(), read_jwks(file)?);
+        match &self.jwks_file {
+            None => {}
+            Some(nothing) if nothing.as_os_str().is_empty() => {
+                metadata.remove("jwks");
+            }
+            Some(file) => {
+                metadata.insert("jwks".to_owned(), read_jwks(file)?);
+            }
         }
         metadata.insert("client_id".to_owned(), self.client_id.clone().into());
         metadata.entry("redirect_uris").or_insert_with(|| json!([]));

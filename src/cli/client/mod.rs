@@ -14,12 +14,11 @@ use self::report::{line, report, summary};
 use super::output::{instant, say, say_json};
 use super::{CliError, Global};
 use crate::bridge::{Prepared, open_store};
-use crate::clients::Rules;
+use crate::clients::{Rules, add_secret, settle_secrets};
 use crate::clock::{Clock, Timestamp};
-use crate::oidc::client::{AuthenticationMethod, Client, ClientId, ClientSecretHash};
+use crate::oidc::client::{Client, ClientId};
 use crate::outgoing::Outgoing;
-use crate::secret::{Bearer, ClientSecret, randomness};
-use crate::store::{ClientRecord, SecretRecord, Store};
+use crate::store::{ClientRecord, Store};
 
 #[derive(Subcommand)]
 pub(super) enum ClientCommand {
@@ -101,14 +100,13 @@ impl ClientCommand {
 impl Open {
     async fn add(&self, change: &Change) -> Result<(), CliError> {
         let metadata = change.over(Map::new())?;
-        let secret = has_secret(metadata.token_endpoint_auth_method)
-            .then(|| Bearer::<ClientSecret>::generate(&mut randomness()).expose());
-        let record = ClientRecord {
-            secrets: secret.iter().map(|secret| hashed(secret)).collect(),
+        let mut record = ClientRecord {
+            secrets: Vec::new(),
             registration: None,
             metadata,
             changed_at: self.now,
         };
+        let secret = settle_secrets(&mut record);
         self.admit(&record)?;
         self.confirm_sector(&record).await?;
         let id = &record.metadata.client_id;
@@ -126,23 +124,23 @@ impl Open {
         let Value::Object(metadata) = json!(former.metadata) else {
             return Err(CliError::failed("the stored registration is unreadable"));
         };
-        let record = ClientRecord {
+        let mut record = ClientRecord {
             metadata: change.over(metadata)?,
-            secrets: former.secrets.clone(),
-            registration: former.registration.clone(),
             changed_at: self.now,
+            ..former.clone()
         };
+        let secret = settle_secrets(&mut record);
         self.admit(&record)?;
         self.confirm_sector(&record).await?;
         self.replace(&former, &record).await?;
         audit("client.updated", &record.metadata.client_id);
-        report(change.json, &record, None)
+        report(change.json, &record, secret.as_deref())
     }
 
     async fn rotate_secret(&self, rotate: &RotateSecret) -> Result<(), CliError> {
         let former = self.find(&rotate.client_id).await?;
         let mut record = former.clone();
-        if !has_secret(record.metadata.token_endpoint_auth_method) {
+        if !record.metadata.token_endpoint_auth_method.has_secret() {
             return Err(CliError::failed(
                 "this client has no secret: it is public, or has keys of its own",
             ));
@@ -154,8 +152,7 @@ impl Open {
         for former in &mut record.secrets {
             former.expires_at = Some(former.expires_at.map_or(until, |at| at.min(until)));
         }
-        let secret = Bearer::<ClientSecret>::generate(&mut randomness()).expose();
-        record.secrets.push(hashed(&secret));
+        let secret = add_secret(&mut record);
         record.changed_at = self.now;
         self.replace(&former, &record).await?;
         audit("client.secret_rotated", &record.metadata.client_id);
@@ -290,20 +287,6 @@ impl Open {
                 "there is no client of that name in the database: see `sgid-bridge client list`",
             )
         })
-    }
-}
-
-fn has_secret(method: AuthenticationMethod) -> bool {
-    match method {
-        AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost => true,
-        AuthenticationMethod::PrivateKeyJwt | AuthenticationMethod::None => false,
-    }
-}
-
-fn hashed(secret: &str) -> SecretRecord {
-    SecretRecord {
-        hash: ClientSecretHash::of(secret),
-        expires_at: None,
     }
 }
 

@@ -89,6 +89,14 @@ impl AuthenticationMethod {
         Self::None,
     ];
 
+    /// Whether a client proves itself by a secret.
+    pub const fn has_secret(self) -> bool {
+        match self {
+            Self::ClientSecretBasic | Self::ClientSecretPost => true,
+            Self::PrivateKeyJwt | Self::None => false,
+        }
+    }
+
     /// The value of `token_endpoint_auth_method`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -223,6 +223,11 @@ impl Client {
             .cloned()
     }
 
+    /// Where it runs.
+    pub fn application_type(&self) -> ApplicationType {
+        self.application_type
+    }
+
     /// Its redirect URIs.
     pub fn redirect_uris(&self) -> &[RedirectUri] {
         &self.redirect_uris
@@ -327,7 +332,7 @@ impl Client {
     }
 
     /// Whether the client allows this response mode.
-    pub(super) fn allows(&self, mode: ResponseMode) -> bool {
+    pub fn allows(&self, mode: ResponseMode) -> bool {
         self.response_modes.contains(&mode)
     }
 }

@@ -7,6 +7,11 @@ use crate::oidc::redirect_uri::RedirectUriError;
 /// Why a registration cannot work. Each says how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataError {
+    /// A name that cannot be shown.
+    #[error(
+        "client_name must have at most 128 characters, without control and direction characters"
+    )]
+    Name,
     /// No redirect URI.
     #[error("redirect_uris is empty: name at least one")]
     NoRedirectUri,
@@ -62,6 +67,9 @@ pub enum MetadataError {
     /// Something needs keys, and there are none.
     #[error("{0} needs the client's public keys: set jwks or jwks_uri")]
     NoKeys(&'static str),
+    /// Keys of another kind.
+    #[error("jwks holds no key that is for {0}")]
+    NoFittingKey(&'static str),
     /// Keys that cannot be used.
     #[error("jwks: {0}")]
     Keys(JwkSetError),
@@ -83,4 +91,21 @@ pub enum MetadataError {
     /// An origin that is none.
     #[error("web_origins: {0} is not an origin such as https://app.example.sg")]
     Origin(String),
+}
+
+impl MetadataError {
+    /// The same without what was written: for whoever registers by program, and for the log.
+    pub fn without_input(&self) -> String {
+        match self {
+            Self::RedirectUri { setting, error, .. } => format!("{setting}: {error}"),
+            Self::UpstreamMissing(_) => {
+                "upstream is missing: there are several, so name one".to_owned()
+            }
+            Self::UpstreamUnknown(..) => "upstream does not exist".to_owned(),
+            Self::Origin(_) => {
+                "web_origins: one is not an origin such as https://app.example.sg".to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
 }

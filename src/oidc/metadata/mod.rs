@@ -2,6 +2,7 @@
 //! Names as in RFC 7591 and OpenID Connect Registration section 2.
 
 mod error;
+mod keys;
 
 pub use error::MetadataError;
 
@@ -9,16 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use crate::oidc::algorithm::{
-    ContentEncryption, Encryption, KeyManagementAlgorithm, SigningAlgorithm,
-};
+use crate::oidc::algorithm::{ContentEncryption, KeyManagementAlgorithm, SigningAlgorithm};
 use crate::oidc::claims::ClaimsIn;
 use crate::oidc::client::{
-    AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecretHash, CodeProtection,
-    GrantType, ResponseProtection,
+    AuthenticationMethod, Client, ClientId, ClientSecretHash, CodeProtection, GrantType,
 };
 use crate::oidc::issuer::is_secure_or_loopback;
-use crate::oidc::jwk_set::JwkSet;
 use crate::oidc::redirect_uri::{ApplicationType, RedirectUri};
 use crate::oidc::return_address::ResponseMode;
 use crate::oidc::scope::ScopeSet;
@@ -34,7 +31,7 @@ use crate::oidc::subject::{Audience, SectorIdentifier, SubjectType};
 pub struct ClientMetadata {
     /// Identifies the client; anything printable.
     pub client_id: ClientId,
-    /// For people.
+    /// For people, at most 128 printable characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
     /// Where answers may go, exactly.
@@ -88,10 +85,13 @@ pub struct ClientMetadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_object_signing_alg: Option<SigningAlgorithm>,
     /// Whether every authorization request must have been pushed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub require_pushed_authorization_requests: bool,
     /// What it may exchange for tokens.
-    #[serde(default = "default_grant_types")]
+    #[serde(
+        default = "default_grant_types",
+        skip_serializing_if = "is_default_grant"
+    )]
     pub grant_types: Vec<GrantType>,
     /// Where claims asked for by scope are delivered.
     #[serde(default = "default_claims_in")]
@@ -125,6 +125,43 @@ pub struct ClientMetadata {
     pub enabled: bool,
 }
 
+impl ClientMetadata {
+    /// The names of all members: for whoever reads a registration that may hold others.
+    pub const MEMBERS: [&str; 31] = [
+        "client_id",
+        "client_name",
+        "redirect_uris",
+        "post_logout_redirect_uris",
+        "backchannel_logout_uri",
+        "token_endpoint_auth_method",
+        "token_endpoint_auth_signing_alg",
+        "jwks",
+        "jwks_uri",
+        "scope",
+        "upstream",
+        "subject_type",
+        "id_token_signed_response_alg",
+        "id_token_encrypted_response_alg",
+        "id_token_encrypted_response_enc",
+        "userinfo_signed_response_alg",
+        "userinfo_encrypted_response_alg",
+        "userinfo_encrypted_response_enc",
+        "request_object_signing_alg",
+        "require_pushed_authorization_requests",
+        "grant_types",
+        "claims_in",
+        "response_modes",
+        "require_pkce",
+        "require_nonce",
+        "application_type",
+        "sector_identifier",
+        "sector_identifier_uri",
+        "nric_purpose",
+        "web_origins",
+        "enabled",
+    ];
+}
+
 /// What a registration is checked against.
 pub struct Offered<'a> {
     /// Names of the upstreams.
@@ -143,6 +180,11 @@ impl ClientMetadata {
         secrets: Vec<ClientSecretHash>,
         offered: &Offered<'_>,
     ) -> Result<Client, MetadataError> {
+        let is_sound =
+            |name: &String| name.chars().count() <= MAX_NAME && !name.chars().any(is_invisible);
+        if !self.client_name.as_ref().is_none_or(is_sound) {
+            return Err(MetadataError::Name);
+        }
         let redirect_uris = self.check_redirect_uris("redirect_uris", &self.redirect_uris)?;
         if redirect_uris.is_empty() {
             return Err(MetadataError::NoRedirectUri);
@@ -259,59 +301,6 @@ impl ClientMetadata {
         Ok(())
     }
 
-    /// The client's public keys, where something needs them or they are there.
-    fn check_keys(&self) -> Result<ClientKeys, MetadataError> {
-        let keys = match (&self.jwks, &self.jwks_uri) {
-            (Some(_), Some(_)) => return Err(MetadataError::TwoKeySets),
-            (Some(document), None) => {
-                ClientKeys::Inline(JwkSet::parse(document).map_err(MetadataError::Keys)?)
-            }
-            (None, Some(uri)) => ClientKeys::At(callable("jwks_uri", uri)?),
-            (None, None) => ClientKeys::None,
-        };
-        let needs = [
-            (
-                self.token_endpoint_auth_method == AuthenticationMethod::PrivateKeyJwt,
-                "private_key_jwt",
-            ),
-            (
-                self.request_object_signing_alg.is_some(),
-                "request_object_signing_alg",
-            ),
-            (
-                self.id_token_encrypted_response_alg.is_some(),
-                "id_token_encrypted_response_alg",
-            ),
-            (
-                self.userinfo_encrypted_response_alg.is_some(),
-                "userinfo_encrypted_response_alg",
-            ),
-        ];
-        let unmet = needs
-            .into_iter()
-            .find(|(is_needed, _)| *is_needed && keys == ClientKeys::None);
-        match unmet {
-            Some((_, setting)) => Err(MetadataError::NoKeys(setting)),
-            None => Ok(keys),
-        }
-    }
-
-    fn check_encryption(&self) -> Result<ResponseProtection, MetadataError> {
-        Ok(ResponseProtection {
-            userinfo_signature: self.userinfo_signed_response_alg,
-            userinfo_encryption: encryption(
-                self.userinfo_encrypted_response_alg,
-                self.userinfo_encrypted_response_enc,
-                "userinfo_encrypted_response_enc",
-            )?,
-            id_token_encryption: encryption(
-                self.id_token_encrypted_response_alg,
-                self.id_token_encrypted_response_enc,
-                "id_token_encrypted_response_enc",
-            )?,
-        })
-    }
-
     fn check_audience(&self, redirect_uris: &[RedirectUri]) -> Result<Audience, MetadataError> {
         if self.subject_type == SubjectType::Public {
             return Ok(Audience::Everyone);
@@ -369,6 +358,15 @@ impl ClientMetadata {
     }
 }
 
+/// The most characters of a name that people see.
+const MAX_NAME: usize = 128;
+
+/// Control characters, and those that turn the direction of a text: on a page they would make it say something else.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// A URL of a relying party that we may call; whether its address may be called is decided when it is.
 fn callable(setting: &'static str, text: &str) -> Result<Url, MetadataError> {
     let is_sound = |url: &Url| {
@@ -383,20 +381,8 @@ fn callable(setting: &'static str, text: &str) -> Result<Url, MetadataError> {
         .ok_or(MetadataError::Url(setting))
 }
 
-/// `enc` is A128CBC-HS256 where only `alg` is named. OpenID Connect Registration section 2.
-fn encryption(
-    alg: Option<KeyManagementAlgorithm>,
-    enc: Option<ContentEncryption>,
-    setting: &'static str,
-) -> Result<Option<Encryption>, MetadataError> {
-    match (alg, enc) {
-        (None, None) => Ok(None),
-        (None, Some(_)) => Err(MetadataError::EncryptionWithoutKey(setting)),
-        (Some(alg), enc) => Ok(Some(Encryption {
-            alg,
-            enc: enc.unwrap_or(ContentEncryption::A128CbcHs256),
-        })),
-    }
+fn is_default_grant(grant_types: &[GrantType]) -> bool {
+    grant_types == [GrantType::AuthorizationCode]
 }
 
 fn default_grant_types() -> Vec<GrantType> {
@@ -463,6 +449,37 @@ mod tests {
         let shared = "https://apps.example.sg/callback";
         assert_eq!(audience("one", &[shared]), audience("two", &[shared]));
         assert!(SectorIdentifier::parse("client:one").is_none());
+    }
+
+    #[test]
+    fn the_list_of_members_is_complete() {
+        let mut metadata = json!({ "client_id": "one", "redirect_uris": [] });
+        for name in ClientMetadata::MEMBERS {
+            let value = match name {
+                "client_id" | "redirect_uris" => continue,
+                "jwks" => json!({ "keys": [] }),
+                "require_pushed_authorization_requests"
+                | "require_pkce"
+                | "require_nonce"
+                | "enabled" => json!(true),
+                "grant_types" => json!(["authorization_code", "refresh_token"]),
+                "claims_in" => json!(["userinfo"]),
+                "response_modes" => json!(["query"]),
+                "post_logout_redirect_uris" | "web_origins" => json!(["https://a.example"]),
+                "token_endpoint_auth_method" => json!("none"),
+                "subject_type" => json!("public"),
+                "application_type" => json!("native"),
+                name if name.ends_with("_enc") => json!("A128GCM"),
+                name if name.contains("encrypted") => json!("ECDH-ES"),
+                name if name.ends_with("_alg") => json!("ES256"),
+                _ => json!("text"),
+            };
+            metadata[name] = value;
+        }
+        let read: ClientMetadata = serde_json::from_value(metadata).unwrap();
+        let written = serde_json::to_value(read).unwrap();
+        let written: Vec<&String> = written.as_object().unwrap().keys().collect();
+        assert_eq!(written.len(), ClientMetadata::MEMBERS.len(), "{written:?}");
     }
 
     #[test]

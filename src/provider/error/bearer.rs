@@ -7,10 +7,10 @@ use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{Cause, RETRY_SECONDS, database_away, log, write_oauth};
+use crate::bridge::NotByClient;
 use crate::jose::EncryptionError;
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::BadParameter;
-use crate::provider::client_keys::NotByClient;
 use crate::provider::incoming::{RequestId, UnreadableRequest};
 use crate::store::StoreError;
 use crate::tokens::MintError;
@@ -64,6 +64,14 @@ impl BearerError {
             Self::Unavailable(cause) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 database_away(),
+                Some(Box::new(cause)),
+            ),
+            Self::ClientKeys(cause @ NotByClient::Keys(_)) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                OAuthError::new(
+                    ErrorCode::TemporarilyUnavailable,
+                    format!("the keys of this client cannot be had just now: {cause}"),
+                ),
                 Some(Box::new(cause)),
             ),
             Self::ClientKeys(cause) => (

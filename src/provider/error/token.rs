@@ -5,11 +5,11 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{Cause, RETRY_SECONDS, database_away, log, write_oauth};
+use crate::bridge::NotByClient;
 use crate::bridge::Throttled;
 use crate::oidc::client::InvalidClient;
 use crate::oidc::error::{ErrorCode, OAuthError};
 use crate::oidc::parameters::BadParameter;
-use crate::provider::client_keys::NotByClient;
 use crate::provider::incoming::{RequestId, UnreadableRequest};
 use crate::store::StoreError;
 use crate::tokens::MintError;
@@ -23,6 +23,8 @@ pub(in crate::provider) enum TokenError {
     Unreadable(UnreadableRequest),
     /// Another method than POST.
     Method,
+    /// Nothing says who asks.
+    NoCredentials,
     /// Nobody was proven; `challenge` where HTTP Basic was tried.
     InvalidClient {
         /// Whether the client tried HTTP Basic.
@@ -32,6 +34,8 @@ pub(in crate::provider) enum TokenError {
     },
     /// Too many failures.
     Throttled,
+    /// More logins at once than can be served.
+    Overloaded,
     /// The database is away: never reported as a bad credential.
     Unavailable(StoreError),
     /// The client's own keys, to which its tokens are encrypted, are not to be had.
@@ -56,6 +60,14 @@ impl TokenError {
                 OAuthError::invalid_request("this endpoint takes POST only"),
                 None,
             ),
+            Self::NoCredentials => (
+                StatusCode::UNAUTHORIZED,
+                OAuthError::new(
+                    ErrorCode::InvalidClient,
+                    "client_id is missing: authenticate by the registered token_endpoint_auth_method, or send client_id in the form",
+                ),
+                None,
+            ),
             Self::InvalidClient { challenge, reason } => {
                 return invalid_client(challenge, reason, &reference);
             }
@@ -67,9 +79,25 @@ impl TokenError {
                 ),
                 None,
             ),
+            Self::Overloaded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                OAuthError::new(
+                    ErrorCode::TemporarilyUnavailable,
+                    "too many people are signing in just now; try again in a moment",
+                ),
+                None,
+            ),
             Self::Unavailable(cause) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 database_away(),
+                Some(Box::new(cause)),
+            ),
+            Self::ClientKeys(cause @ NotByClient::Keys(_)) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                OAuthError::new(
+                    ErrorCode::TemporarilyUnavailable,
+                    format!("the keys of this client cannot be had just now: {cause}"),
+                ),
                 Some(Box::new(cause)),
             ),
             Self::ClientKeys(cause) => (

@@ -8,68 +8,72 @@ use crate::oidc::client::{AuthenticationMethod, GrantType};
 use crate::oidc::metadata::ClientMetadata;
 use crate::oidc::return_address::ResponseMode;
 
-/// Members that mean something here; any other is ignored, as RFC 7591 section 2 has it.
-const KNOWN: [&str; 33] = [
-    "client_name",
-    "redirect_uris",
-    "post_logout_redirect_uris",
-    "backchannel_logout_uri",
-    "token_endpoint_auth_method",
-    "token_endpoint_auth_signing_alg",
-    "jwks",
-    "jwks_uri",
-    "scope",
+/// Members of the standards that are not kept: what they may say is so for every client.
+const NOT_KEPT: [&str; 1] = ["response_types"];
+
+/// Members by which a client would decide about other people's data: the operator decides.
+const THE_OPERATORS: [&str; 5] = [
+    "enabled",
+    "nric_purpose",
     "upstream",
     "subject_type",
-    "id_token_signed_response_alg",
-    "id_token_encrypted_response_alg",
-    "id_token_encrypted_response_enc",
-    "userinfo_signed_response_alg",
-    "userinfo_encrypted_response_alg",
-    "userinfo_encrypted_response_enc",
-    "request_object_signing_alg",
-    "require_pushed_authorization_requests",
-    "grant_types",
-    "claims_in",
-    "response_modes",
-    "require_pkce",
-    "require_nonce",
-    "application_type",
     "sector_identifier",
-    "sector_identifier_uri",
-    "nric_purpose",
-    "web_origins",
-    "enabled",
-    "response_types",
-    "default_max_age",
-    "backchannel_logout_session_required",
-];
-/// Members of the standards that are fulfilled for every client, so that nothing is kept of them.
-const ALWAYS_SO: [&str; 3] = [
-    "response_types",
-    "default_max_age",
-    "backchannel_logout_session_required",
 ];
 
 /// The members of a submitted registration that mean something here.
 pub(super) struct Submitted(Map<String, Value>);
 
 impl Submitted {
+    /// Unknown members are ignored, as RFC 7591 section 2 has it.
     pub(super) fn parse(mut members: Map<String, Value>) -> Result<Self, RegistrationError> {
-        members.retain(|name, value| KNOWN.contains(&name.as_str()) && !value.is_null());
         check_response_types(members.get("response_types"))?;
         if members.contains_key("default_max_age") {
             return Err(RegistrationError::metadata(
                 "default_max_age is not offered: send max_age with each request",
             ));
         }
+        let is_kept =
+            |name: &str| ClientMetadata::MEMBERS.contains(&name) && !NOT_KEPT.contains(&name);
+        members.retain(|name, value| is_kept(name) && !value.is_null());
         for choice in choices() {
             choice.check(&members)?;
         }
-        for name in ALWAYS_SO {
-            members.remove(name);
-        }
         Ok(Self(members))
+    }
+
+    /// What may be registered to begin with: in no sector that has not said so itself.
+    pub(super) fn of_a_newcomer(self) -> Result<Self, RegistrationError> {
+        if self.0.contains_key("sector_identifier") {
+            return Err(RegistrationError::metadata(
+                "sector_identifier is the operator's to set: send sector_identifier_uri, where the sector itself says that the client is its own",
+            ));
+        }
+        Ok(self)
+    }
+
+    /// What a client may change of its own registration: nothing that the operator decides, and no more scope.
+    pub(super) fn within(mut self, own: &ClientMetadata) -> Result<Self, RegistrationError> {
+        let Ok(Value::Object(current)) = serde_json::to_value(own) else {
+            return Err(RegistrationError::Fault);
+        };
+        for name in THE_OPERATORS {
+            match (self.0.get(name), current.get(name)) {
+                (Some(new), Some(old)) if new == old => {}
+                // The sector's own word takes the place of the operator's.
+                (None, Some(_))
+                    if name == "sector_identifier"
+                        && self.0.contains_key("sector_identifier_uri") => {}
+                (None, Some(old)) => {
+                    self.0.insert(name.to_owned(), old.clone());
+                }
+                (None, None) => {}
+                (Some(_), _) => {
+                    let message = format!("{name} is the operator's to change, by client update");
+                    return Err(RegistrationError::metadata(message));
+                }
+            }
+        }
+        Ok(self)
     }
 
     pub(super) fn into_metadata(

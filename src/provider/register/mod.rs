@@ -15,11 +15,11 @@ use self::metadata::Submitted;
 use self::response::{Registered, RegistrationError};
 use super::incoming::{self, ClientAddress, RequestId};
 use crate::bridge::Bridge;
+use crate::clients::settle_secrets;
 use crate::clock::Timestamp;
-use crate::oidc::client::{AuthenticationMethod, ClientId, ClientSecretHash};
-use crate::oidc::metadata::ClientMetadata;
-use crate::secret::{Bearer, ClientSecret, RegistrationToken, randomness};
-use crate::store::{ClientRecord, RegistrationRecord, SecretRecord};
+use crate::oidc::client::{ClientId, ClientSecretHash};
+use crate::secret::{Bearer, RegistrationToken, randomness};
+use crate::store::{ClientRecord, RegistrationRecord};
 
 /// As whom failed attempts are counted.
 const REGISTRAR: &str = "/register";
@@ -73,6 +73,11 @@ pub async fn remove(
     }
 }
 
+/// Any other method than those of RFC 7592.
+pub async fn wrong_method(request: HttpRequest) -> HttpResponse {
+    RegistrationError::Method.respond(&request)
+}
+
 async fn add(
     bridge: &Bridge,
     request: &HttpRequest,
@@ -80,13 +85,12 @@ async fn add(
 ) -> Result<Registered, RegistrationError> {
     let now = bridge.clock.now();
     check_initial_access_token(bridge, request, now)?;
-    let submitted = Submitted::parse(incoming::json(request, payload).await?)?;
+    let submitted = Submitted::parse(incoming::json(request, payload).await?)?.of_a_newcomer()?;
     let client_id = Uuid::new_v4().simple().to_string();
     let metadata = submitted.into_metadata(&client_id)?;
-    let secret = needs_secret(&metadata).then(fresh_secret);
     let token = Bearer::<RegistrationToken>::generate(&mut randomness()).expose();
-    let record = ClientRecord {
-        secrets: secret.iter().map(|secret| hashed(secret)).collect(),
+    let mut record = ClientRecord {
+        secrets: Vec::new(),
         registration: Some(RegistrationRecord {
             token: ClientSecretHash::of(&token),
             issued_at: now,
@@ -94,6 +98,7 @@ async fn add(
         metadata,
         changed_at: now,
     };
+    let secret = settle_secrets(&mut record);
     check(bridge, &record, now).await?;
     if !bridge.store.add_client(&record).await? {
         return Err(RegistrationError::Fault);
@@ -112,20 +117,19 @@ async fn replace(
     let own = own(bridge, request, client_id).await?;
     let members = incoming::json(request, payload).await?;
     check_identity(&members, &own.record, now)?;
-    let metadata = Submitted::parse(members)?.into_metadata(client_id)?;
+    let submitted = Submitted::parse(members)?.within(&own.record.metadata)?;
+    let metadata = submitted.into_metadata(client_id)?;
+    if !metadata.scope.is_within(&own.record.metadata.scope) {
+        return Err(RegistrationError::metadata(
+            "scope must not go beyond what is registered: the operator widens it, by client update",
+        ));
+    }
     let mut record = ClientRecord {
         metadata,
         changed_at: now,
         ..own.record.clone()
     };
-    let mut secret = None;
-    if !needs_secret(&record.metadata) {
-        record.secrets.clear();
-    } else if record.secrets.is_empty() {
-        let fresh = fresh_secret();
-        record.secrets.push(hashed(&fresh));
-        secret = Some(fresh);
-    }
+    let secret = settle_secrets(&mut record);
     check(bridge, &record, now).await?;
     if !bridge.store.replace_client(&own.record, &record).await? {
         return Err(RegistrationError::Changed);
@@ -195,9 +199,11 @@ async fn own(
     };
     let token = incoming::bearer(request).unwrap_or_default();
     let presented = ClientSecretHash::of(token);
+    // One that the operator has switched off is refused here as everywhere.
     let is_theirs = |record: &ClientRecord| {
         let registration = record.registration.as_ref();
         registration.is_some_and(|registration| registration.token.is(&presented))
+            && record.metadata.enabled
     };
     let Some(record) = record.filter(is_theirs) else {
         bridge.throttle.record_failure(address, client_id, now);
@@ -248,24 +254,6 @@ async fn check(
     let redirect_uris = &record.metadata.redirect_uris;
     bridge.outgoing.confirm_sector(&uri, redirect_uris).await?;
     Ok(())
-}
-
-fn needs_secret(metadata: &ClientMetadata) -> bool {
-    match metadata.token_endpoint_auth_method {
-        AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost => true,
-        AuthenticationMethod::PrivateKeyJwt | AuthenticationMethod::None => false,
-    }
-}
-
-fn fresh_secret() -> String {
-    Bearer::<ClientSecret>::generate(&mut randomness()).expose()
-}
-
-fn hashed(secret: &str) -> SecretRecord {
-    SecretRecord {
-        hash: ClientSecretHash::of(secret),
-        expires_at: None,
-    }
 }
 
 fn audit(request: &HttpRequest, event: &str, id: &ClientId) {

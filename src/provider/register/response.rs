@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
@@ -34,6 +34,8 @@ impl Registered {
         };
         let uri = Path::Register.url(&bridge.issuer);
         let uri = format!("{uri}/{}", record.metadata.client_id);
+        // What is not kept because it is the default is registered all the same.
+        members.insert("grant_types".to_owned(), json!(record.metadata.grant_types));
         members.insert("response_types".to_owned(), json!(["code"]));
         members.insert("registration_client_uri".to_owned(), uri.into());
         members.insert("registration_access_token".to_owned(), token.into());
@@ -58,6 +60,8 @@ impl Registered {
 pub(super) enum RegistrationError {
     /// The configuration names no initial access token.
     NotOffered,
+    /// Another method than the endpoint takes.
+    Method,
     /// The token is missing or wrong.
     Token,
     /// Too many failures.
@@ -89,6 +93,10 @@ impl RegistrationError {
                 OAuthError::invalid_request(
                     "registration is switched off: set initial_access_token_file in [registration]",
                 ),
+            ),
+            Self::Method => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                OAuthError::invalid_request("a registration takes GET, PUT and DELETE"),
             ),
             Self::Token => (
                 StatusCode::UNAUTHORIZED,
@@ -134,6 +142,9 @@ impl RegistrationError {
         if error.code == ErrorCode::TemporarilyUnavailable {
             response.insert_header((RETRY_AFTER, RETRY_SECONDS));
         }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.insert_header((ALLOW, "GET, PUT, DELETE"));
+        }
         if status == StatusCode::UNAUTHORIZED {
             let challenge = "Bearer realm=\"register\", error=\"invalid_token\"";
             response.insert_header((WWW_AUTHENTICATE, challenge));
@@ -152,7 +163,7 @@ impl From<clients::RegistrationError> for RegistrationError {
             | clients::RegistrationError::UnknownScope(_)
             | clients::RegistrationError::NoPurpose(_) => ErrorCode::InvalidClientMetadata,
         };
-        Self::Refused(OAuthError::new(code, error.to_string()))
+        Self::Refused(OAuthError::new(code, error.without_input()))
     }
 }
 

@@ -139,7 +139,7 @@ async fn two_methods_at_once_are_refused_even_where_both_are_right() {
     let answer = ask(&bridge, &code, &[], &[]).await;
     assert_eq!(
         (answer.status, &answer.json()["error"]),
-        (400, &"invalid_request".into()),
+        (401, &"invalid_client".into()),
         "no client at all"
     );
 }
@@ -314,3 +314,81 @@ on_both_engines!(
         }
     }
 );
+
+/// Half of all secrets in base64 hold a plus sign, and many relying parties do not encode them.
+#[tokio::test]
+async fn a_secret_with_signs_works_by_basic_as_it_stands_and_encoded() {
+    for secret in [
+        "a+secret/of+base64+0123456789+abcdef==",
+        "a%2Bsecret%20that%20looks%20encoded-0123456789",
+        "a secret of 100% and %zz and + 0123456789",
+    ] {
+        let odd = format!(
+            "[[clients]]\nclient_id = \"portal\"\nclient_secret = \"{secret}\"\n\
+             redirect_uris = [\"{}\"]\n",
+            PORTAL.redirect_uri
+        );
+        let bridge = Plan::on(Engine::Sqlite).clients(&odd).start().await;
+        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        for sent in [secret, &encoded] {
+            let code = PORTAL.code(&bridge, "openid").await;
+            let header = basic("portal", sent);
+            let answer = ask(&bridge, &code, &[("authorization", &header)], &[]).await;
+            assert_eq!(answer.status, 200, "{sent}: {}", answer.body);
+        }
+        let code = PORTAL.code(&bridge, "openid").await;
+        for wrong in [
+            secret.replace('+', "-"),
+            format!("{secret}+"),
+            encoded.replace("%2B", "%2D"),
+            secret.to_uppercase(),
+        ] {
+            if wrong == secret || wrong == encoded {
+                continue;
+            }
+            let header = basic("portal", &wrong);
+            let answer = ask(&bridge, &code, &[("authorization", &header)], &[]).await;
+            assert_invalid_client(&answer, true, &wrong);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_right_secret_by_the_wrong_method_says_which_setting_to_change() {
+    let bridge = Plan::on(Engine::Sqlite).start().await;
+    let code = PORTAL.code(&bridge, "openid").await;
+    let describe = async |id: &str, secret: &str, method: &str| {
+        let header = basic(id, secret);
+        let answer = if method == "client_secret_basic" {
+            ask(&bridge, &code, &[("authorization", &header)], &[]).await
+        } else {
+            let form = [("client_id", id), ("client_secret", secret)];
+            ask(&bridge, &code, &[], &form).await
+        };
+        assert_invalid_client(&answer, method == "client_secret_basic", id);
+        let description = answer.json()["error_description"].to_string();
+        description.contains(&format!("token_endpoint_auth_method = {method}"))
+    };
+    let methods = ["client_secret_post", "client_secret_basic"];
+    for (id, method) in ["portal", "other"].into_iter().zip(methods) {
+        assert!(describe(id, CLIENT_SECRET, method).await, "{id}");
+        assert!(!describe(id, "wrong", method).await, "{id}, a wrong secret");
+        for registered in methods.into_iter().filter(|it| *it != method) {
+            assert!(!describe(id, "wrong", registered).await, "{id}");
+        }
+    }
+    for method in methods {
+        for id in ["spa", "nobody"] {
+            assert!(
+                !describe(id, CLIENT_SECRET, method).await,
+                "{id} has no secret"
+            );
+        }
+    }
+    let id = "client_id = \"portal\"";
+    bridge.change_clients(&CLIENTS.replacen(id, &format!("{id}\nenabled = false"), 1));
+    assert!(
+        !describe("portal", CLIENT_SECRET, methods[0]).await,
+        "disabled"
+    );
+}

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::app::PORTAL;
 use crate::support::bridge::{CLIENTS, Engine, HTTPS_ORIGIN, Plan, TestBridge};
+use crate::support::registrar::REGISTRATION;
 use crate::support::visitor::Visitor;
 
 const OPENID: &str = "/.well-known/openid-configuration";
@@ -243,5 +244,122 @@ async fn documents_may_be_cached_and_read_by_any_page() {
             .send(Method::HEAD, &bridge.url(path), &[], None)
             .await;
         assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
+    }
+}
+
+/// The members that the standards have registered: RFC 8414, OpenID Connect Discovery, RP-Initiated and Back-Channel
+/// Logout, RFC 9126, RFC 9207, RFC 9101, and Initiating User Registration 1.0 for the last.
+const REGISTERED: [&str; 52] = [
+    "issuer",
+    "authorization_endpoint",
+    "token_endpoint",
+    "userinfo_endpoint",
+    "jwks_uri",
+    "registration_endpoint",
+    "introspection_endpoint",
+    "revocation_endpoint",
+    "end_session_endpoint",
+    "pushed_authorization_request_endpoint",
+    "scopes_supported",
+    "claims_supported",
+    "claim_types_supported",
+    "claims_parameter_supported",
+    "claims_locales_supported",
+    "ui_locales_supported",
+    "display_values_supported",
+    "response_types_supported",
+    "response_modes_supported",
+    "grant_types_supported",
+    "acr_values_supported",
+    "subject_types_supported",
+    "id_token_signing_alg_values_supported",
+    "id_token_encryption_alg_values_supported",
+    "id_token_encryption_enc_values_supported",
+    "userinfo_signing_alg_values_supported",
+    "userinfo_encryption_alg_values_supported",
+    "userinfo_encryption_enc_values_supported",
+    "request_object_signing_alg_values_supported",
+    "request_object_encryption_alg_values_supported",
+    "request_object_encryption_enc_values_supported",
+    "token_endpoint_auth_methods_supported",
+    "token_endpoint_auth_signing_alg_values_supported",
+    "introspection_endpoint_auth_methods_supported",
+    "introspection_endpoint_auth_signing_alg_values_supported",
+    "revocation_endpoint_auth_methods_supported",
+    "revocation_endpoint_auth_signing_alg_values_supported",
+    "request_parameter_supported",
+    "request_uri_parameter_supported",
+    "require_request_uri_registration",
+    "require_signed_request_object",
+    "require_pushed_authorization_requests",
+    "code_challenge_methods_supported",
+    "authorization_response_iss_parameter_supported",
+    "backchannel_logout_supported",
+    "backchannel_logout_session_supported",
+    "service_documentation",
+    "op_policy_uri",
+    "op_tos_uri",
+    "signed_metadata",
+    "frontchannel_logout_supported",
+    "prompt_values_supported",
+];
+
+const SESSIONS: &str = "[session]\nenabled = true\n";
+const LOGOUT: [&str; 3] = [
+    "end_session_endpoint",
+    "backchannel_logout_supported",
+    "backchannel_logout_session_supported",
+];
+
+#[tokio::test]
+async fn the_document_follows_the_configuration_and_names_nothing_unregistered() {
+    for has_sessions in [false, true] {
+        for has_registration in [false, true] {
+            let mut settings = String::new();
+            if has_sessions {
+                settings.push_str(SESSIONS);
+            }
+            if has_registration {
+                settings.push_str(REGISTRATION);
+            }
+            let plan = Plan::on(Engine::Sqlite).settings(&settings);
+            let bridge = plan.https_issuer().start().await;
+            let discovered = document(&bridge.url(OPENID)).await;
+            for name in discovered.as_object().unwrap().keys() {
+                assert!(REGISTERED.contains(&name.as_str()), "{name}");
+            }
+            for name in LOGOUT {
+                let member = discovered.get(name);
+                assert_eq!(member.is_some(), has_sessions, "{name}");
+                assert!(member.is_none_or(|it| it == true || it.is_string()));
+            }
+            let claims = discovered["claims_supported"].as_array().unwrap();
+            assert_eq!(claims.contains(&"sid".into()), has_sessions);
+            let member = discovered.get("registration_endpoint");
+            assert_eq!(member.is_some(), has_registration);
+
+            let mut named = 0;
+            for (name, value) in discovered.as_object().unwrap() {
+                if !name.ends_with("_endpoint") && name != "jwks_uri" {
+                    continue;
+                }
+                named += 1;
+                let path = value.as_str().unwrap().strip_prefix(HTTPS_ORIGIN).unwrap();
+                for method in [Method::GET, Method::POST] {
+                    let url = bridge.url(path);
+                    let answer = Visitor::new().send(method, &url, &[], None).await;
+                    assert_ne!(answer.status, 404, "{name}");
+                }
+            }
+            assert_eq!(
+                named,
+                7 + usize::from(has_sessions) + usize::from(has_registration)
+            );
+            for (path, is_named) in [("/logout", has_sessions), ("/register", has_registration)] {
+                let form = [("x", "y")];
+                let answer = Visitor::new().post(&bridge.url(path), &form).await;
+                assert_eq!(answer.status != 404, is_named, "{path}");
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! Who comes back from sgID too late. Security requirements CB-1, CB-4, AV-2.
+//! Who comes back from sgID too late. Security requirements AZ-2, CB-1, CB-2, CB-4, AV-2.
 
 use std::time::Duration;
 
 use crate::support::app::{PORTAL, STATE};
-use crate::support::bridge::{Engine, Plan};
-use crate::support::visitor::{Answer, Visitor};
+use crate::support::bridge::{CLIENTS, Engine, Plan};
+use crate::support::visitor::{Answer, Returned, Visitor};
 
 on_both_engines!(
     who_comes_back_too_late_starts_again_with_one_click,
@@ -75,4 +75,59 @@ async fn a_login_of_long_ago_is_gone() {
     assert_eq!((page.status, page.header("location")), (400, None));
     assert!(page.body.contains("Go back to the app"), "{}", page.body);
     assert_eq!(bridge.sgid.requests().token, 0);
+}
+
+on_both_engines!(
+    an_error_from_sgid_reaches_the_relying_party_however_late,
+    |engine| {
+        let bridge = Plan::on(engine).start().await;
+        for (from_sgid, error) in [
+            ("access_denied", "access_denied"),
+            ("temporarily_unavailable", "temporarily_unavailable"),
+            ("invalid_scope", "server_error"),
+        ] {
+            let mut visitor = Visitor::new();
+            let callback = visitor
+                .up_to_callback(&PORTAL.authorization_url(&bridge, "openid"))
+                .await;
+            let state = Returned::parse(&callback).get("state").unwrap().to_owned();
+            let refusal = bridge.url(&format!("/callback?error={from_sgid}&state={state}"));
+            bridge.advance(Duration::from_secs(1_199));
+            let stranger = Visitor::new().get(&refusal).await;
+            assert_eq!(stranger.header("location"), None, "of its browser only");
+            let answer = visitor.get(&refusal).await;
+            let returned = Returned::parse(answer.location());
+            assert_eq!(returned.error(), error);
+            assert_eq!(returned.get("state"), Some(STATE));
+            assert!(visitor.cookies.is_empty(), "its login is over");
+            assert_eq!(visitor.get(&refusal).await.status, 400, "and is so once");
+        }
+        assert_eq!(bridge.sgid.requests().token, 0);
+    }
+);
+
+#[tokio::test]
+async fn who_is_too_late_may_go_back_to_the_app_instead() {
+    let modes = "\"portal\"\nresponse_modes = [\"query\", \"fragment\"]";
+    let clients = CLIENTS.replacen("\"portal\"", modes, 1);
+    let plan = Plan::on(Engine::Sqlite).clients(&clients);
+    let bridge = plan.start().await;
+    for (mode, parse) in [
+        ("query", Returned::parse as fn(&str) -> Returned),
+        ("fragment", Returned::parse_fragment),
+    ] {
+        let url = PORTAL.changed_url(&bridge, "openid", &[("response_mode", Some(mode))]);
+        let mut visitor = Visitor::new();
+        let callback = visitor.up_to_callback(&url).await;
+        bridge.advance(Duration::from_mins(10));
+        let way_back = visitor.get(&callback).await.alternative();
+        assert!(way_back.starts_with(PORTAL.redirect_uri), "{way_back}");
+        let returned = parse(&way_back);
+        assert_eq!(returned.error(), "access_denied");
+        assert_eq!(returned.get("state"), Some(STATE));
+        assert_eq!(
+            returned.names(),
+            ["error", "error_description", "iss", "state"]
+        );
+    }
 }

@@ -6,14 +6,14 @@ use crate::support::app::{App, OTHER, PORTAL, SPA};
 use crate::support::bridge::{CLIENTS, Engine, Plan, TestBridge};
 
 /// The fields that the last login asked sgID for.
-fn asked(bridge: &TestBridge) -> Vec<String> {
+pub(super) fn asked(bridge: &TestBridge) -> Vec<String> {
     let sent = bridge.sgid.requests().last_authorization;
     let (_, scope) = sent.into_iter().find(|(name, _)| name == "scope").unwrap();
     scope.split(' ').map(str::to_owned).collect()
 }
 
 /// The claims beside the protocol's own.
-fn released(claims: &serde_json::Value) -> Vec<String> {
+pub(super) fn released(claims: &serde_json::Value) -> Vec<String> {
     let own = [
         "iss",
         "sub",

@@ -211,7 +211,12 @@ async fn the_endpoint_takes_posted_forms_and_nothing_else() {
         assert_eq!(answer.json()["error"], "invalid_request", "{method}");
     }
     let answer = Visitor::new().post(&in_query, &[]).await;
-    assert_refused(&answer, "invalid_request", "parameters in the query");
+    assert_eq!(
+        (answer.status, &answer.json()["error"]),
+        (401, &"invalid_client".into()),
+        "parameters in the query are not read: {}",
+        answer.body
+    );
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = bridge.url("/token");
     for content_type in [

@@ -3,6 +3,7 @@
 use sgid_bridge::login::Ended;
 use sgid_bridge::oidc::client::ClientId;
 use sgid_bridge::oidc::subject::SubjectIdentifier;
+use sgid_bridge::secret::{MasterKey, randomness};
 use sgid_bridge::store::Store;
 use tokio::task::JoinSet;
 
@@ -44,6 +45,22 @@ async fn a_notice_is_due_at_once_and_again_when_it_was_put_off(place: &Place) {
     assert_eq!(store.count_logout_notices().await.unwrap(), 0);
 }
 
+async fn a_notice_that_cannot_be_read_stands_before_nobody(place: &Place) {
+    let stranger = MasterKey::generate(&mut randomness());
+    let other = place.store_with(stranger, Vec::new()).await;
+    put(&other, "other").await;
+    let store = place.store().await;
+    assert!(store.due_logout_notices(NOW, 1).await.unwrap().is_empty());
+    put(&store, "portal").await;
+    let due = store.due_logout_notices(NOW, 1).await.unwrap();
+    assert_eq!(due[0].ended.client_id.as_str(), "portal");
+    let later = NOW.after(A_SECOND);
+    store.put_off_logout_notice(&due[0], later).await.unwrap();
+    assert!(store.due_logout_notices(NOW, 9).await.unwrap().is_empty());
+    let again = store.due_logout_notices(later, 9).await.unwrap();
+    assert_eq!((again.len(), again[0].attempts), (1, 0));
+}
+
 async fn of_many_instances_one_takes_a_notice_in_hand(place: &Place) {
     let stores = [place.store().await, place.store().await];
     put(&stores[0], "portal").await;
@@ -83,6 +100,7 @@ async fn the_table_tells_nothing_of_whom(place: &Place) {
 
 on_both_engines! {
     a_notice_is_due_at_once_and_again_when_it_was_put_off,
+    a_notice_that_cannot_be_read_stands_before_nobody,
     of_many_instances_one_takes_a_notice_in_hand,
     a_notice_is_given_up_and_swept,
     the_table_tells_nothing_of_whom,

@@ -22,9 +22,9 @@ async fn a_session_opens_for_its_cookie_until_it_expires(place: &Place) {
     assert!(store.find_session(&fresh(), NOW).await.unwrap().is_none());
     assert!(store.find_session(&cookie, idle).await.unwrap().is_none());
 
-    store.prolong_session(&cookie, end).await.unwrap();
+    assert!(store.prolong_session(&cookie, end, NOW).await.unwrap());
     assert!(store.find_session(&cookie, idle).await.unwrap().is_some());
-    store.prolong_session(&cookie, idle).await.unwrap();
+    assert!(store.prolong_session(&cookie, idle, NOW).await.unwrap());
     let last_moment = end.before(A_SECOND);
     assert!(
         store
@@ -59,6 +59,7 @@ async fn a_session_ends_once(place: &Place) {
         .unwrap();
     assert!(store.remove_session(&cookie).await.unwrap());
     assert!(!store.remove_session(&cookie).await.unwrap());
+    assert!(!store.prolong_session(&cookie, end, NOW).await.unwrap());
     assert!(store.find_session(&cookie, NOW).await.unwrap().is_none());
 }
 

@@ -25,6 +25,7 @@ async fn a_signing_key_comes_back_unchanged_and_signs(place: &Place) {
         algorithms: vec![SigningAlgorithm::Es256],
         rotation_period: Duration::from_hours(24),
         token_ttl: A_MINUTE,
+        recognised_ttl: A_MINUTE,
     };
     let ring = Keyring::assemble(&[found], schedule, None).unwrap();
     let signer = ring.signer(SigningAlgorithm::Es256, NOW).unwrap();

@@ -112,11 +112,12 @@ impl App {
     }
 
     /// Sends a token request with this form and the registered client authentication.
-    pub(crate) async fn send_form(
-        &self,
-        bridge: &TestBridge,
-        mut form: Vec<(&str, &str)>,
-    ) -> Answer {
+    pub(crate) async fn send_form(&self, bridge: &TestBridge, form: Vec<(&str, &str)>) -> Answer {
+        self.call(&bridge.url("/token"), form).await
+    }
+
+    /// Sends a form with the registered client authentication to an endpoint of any instance.
+    pub(crate) async fn call(&self, url: &str, mut form: Vec<(&str, &str)>) -> Answer {
         let basic = format!(
             "Basic {}",
             STANDARD.encode(format!("{}:{CLIENT_SECRET}", self.id))
@@ -129,9 +130,8 @@ impl App {
             }
             _ => form.push(("client_id", self.id)),
         }
-        let url = bridge.url("/token");
         Visitor::new()
-            .send(Method::POST, &url, &headers, Some(&form))
+            .send(Method::POST, url, &headers, Some(&form))
             .await
     }
 
@@ -144,8 +144,24 @@ impl App {
 
     /// A whole login with a fresh browser: the token response, verified.
     pub(crate) async fn log_in(&self, bridge: &TestBridge, scope: &str) -> Tokens {
-        let code = self.code(bridge, scope).await;
-        let answer = self.redeem(bridge, &code).await;
+        self.log_in_with(bridge, scope, &mut Visitor::new()).await
+    }
+
+    /// A whole login with this browser: the token response, verified.
+    pub(crate) async fn log_in_with(
+        &self,
+        bridge: &TestBridge,
+        scope: &str,
+        visitor: &mut Visitor,
+    ) -> Tokens {
+        let url = self.authorization_url(bridge, scope);
+        let returned = visitor.walk(&url).await.returned();
+        self.tokens(bridge, returned.code()).await
+    }
+
+    /// What a code brings: the token response, verified.
+    pub(crate) async fn tokens(&self, bridge: &TestBridge, code: &str) -> Tokens {
+        let answer = self.redeem(bridge, code).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let response = answer.json();
         let id_token = response["id_token"].as_str().unwrap().to_owned();
@@ -202,6 +218,15 @@ fn part(token: &str, index: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
+/// Asks userinfo of any instance.
+pub(crate) async fn userinfo(base: &str, access_token: &str) -> Answer {
+    let bearer = format!("Bearer {access_token}");
+    let url = format!("{base}/userinfo");
+    Visitor::new()
+        .send(Method::GET, &url, &[("authorization", &bearer)], None)
+        .await
+}
+
 /// What a login brought.
 pub(crate) struct Tokens {
     /// The claims of the ID token, verified.
@@ -217,11 +242,7 @@ pub(crate) struct Tokens {
 impl Tokens {
     /// Asks userinfo.
     pub(crate) async fn userinfo(&self, bridge: &TestBridge) -> Answer {
-        let bearer = format!("Bearer {}", self.access_token);
-        let url = bridge.url("/userinfo");
-        Visitor::new()
-            .send(Method::GET, &url, &[("authorization", &bearer)], None)
-            .await
+        userinfo(&bridge.base, &self.access_token).await
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Engine {
 pub(crate) const CLIENT_SECRET: &str = "a-client-secret-of-the-tests-0123456789";
 /// Our secret at the simulated sgID.
 pub(crate) const UPSTREAM_SECRET: &str = "an-upstream-secret-of-the-tests";
+/// Settings that switch sessions on.
+pub(crate) const SESSIONS: &str = "[session]\nenabled = true\n";
 /// Where the clock of every test begins: 2026-11-23T00:00:00Z.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
-use reqwest::{Client, Method, redirect};
+use reqwest::{Client, Method, RequestBuilder, redirect};
 use serde_json::Value;
 
 /// What came back.
@@ -38,6 +38,95 @@ impl Answer {
         serde_json::from_str(&self.body)
             .unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.body))
     }
+
+    /// What the one button of a page does.
+    pub(crate) fn button(&self) -> Button {
+        assert_eq!(
+            self.body.matches(" id=\"continue\"").count(),
+            1,
+            "one button: {}",
+            self.body
+        );
+        let (before, after) = self.body.split_once(" id=\"continue\"").unwrap();
+        if before.ends_with("<a class=\"button\"") {
+            return Button::Link(attribute(after, "href"));
+        }
+        let (_, form) = before.rsplit_once("<form ").unwrap();
+        let fields = form.split("<input ").skip(1);
+        Button::Form(Form {
+            action: attribute(form, "action"),
+            fields: fields
+                .map(|field| (attribute(field, "name"), attribute(field, "value")))
+                .collect(),
+        })
+    }
+
+    /// Where the other way leads that a page offers below its button.
+    pub(crate) fn alternative(&self) -> String {
+        let (_, link) = self
+            .body
+            .split_once("<p class=\"alternative\"><a ")
+            .unwrap_or_else(|| panic!("no other way: {}", self.body));
+        attribute(link, "href")
+    }
+
+    /// The form that the one button of a page sends.
+    pub(crate) fn form(&self) -> Form {
+        match self.button() {
+            Button::Form(form) => form,
+            Button::Link(href) => panic!("a link to {href} instead of a form"),
+        }
+    }
+}
+
+/// What the one button of a page does.
+#[derive(Debug)]
+pub(crate) enum Button {
+    /// It leads there.
+    Link(String),
+    /// It sends a form.
+    Form(Form),
+}
+
+/// A form of a page, unescaped as a browser reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    /// Where it goes.
+    pub(crate) action: String,
+    /// Names and values.
+    pub(crate) fields: Vec<(String, String)>,
+}
+
+impl Form {
+    /// The value of a field.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let field = self.fields.iter().find(|(own, _)| own == name);
+        field.map(|(_, value)| value.as_str())
+    }
+
+    /// The fields, as [`Visitor::post`] takes them.
+    pub(crate) fn pairs(&self) -> Vec<(&str, &str)> {
+        let fields = self.fields.iter();
+        fields
+            .map(|(name, value)| (&name[..], &value[..]))
+            .collect()
+    }
+}
+
+/// An attribute in the rest of a tag. Our pages write entities by number.
+fn attribute(tag: &str, name: &str) -> String {
+    let (_, value) = tag
+        .split_once(&format!("{name}=\""))
+        .unwrap_or_else(|| panic!("no {name} in {tag}"));
+    let value = value.split('"').next().unwrap();
+    let mut parts = value.split("&#");
+    let mut text = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_once(';').unwrap();
+        text.extend(char::from_u32(code.parse().unwrap()));
+        text.push_str(rest);
+    }
+    text
 }
 
 /// Made once, for it reads the system's certificates. It keeps no connection: each test has a runtime of its own.
@@ -85,7 +174,39 @@ impl Visitor {
         headers: &[(&str, &str)],
         form: Option<&[(&str, &str)]>,
     ) -> Answer {
-        let mut request = self.http.request(method, url);
+        let request = self.http.request(method, url);
+        let request = match form {
+            Some(form) => request.form(form),
+            None => request,
+        };
+        self.dispatch(request, headers).await
+    }
+
+    /// Sends a body of any kind; its media type is one of the headers.
+    pub(crate) async fn send_body(
+        &mut self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let request = self.http.request(method, url).body(body.to_owned());
+        self.dispatch(request, headers).await
+    }
+
+    /// Presses the one button of a page of this bridge.
+    pub(crate) async fn press(&mut self, page: &Answer, bridge: &str) -> Answer {
+        let at = url::Url::parse(bridge).unwrap();
+        match page.button() {
+            Button::Link(href) => self.get(at.join(&href).unwrap().as_str()).await,
+            Button::Form(form) => {
+                let action = at.join(&form.action).unwrap();
+                self.post(action.as_str(), &form.pairs()).await
+            }
+        }
+    }
+
+    async fn dispatch(&mut self, mut request: RequestBuilder, headers: &[(&str, &str)]) -> Answer {
         if !self.cookies.is_empty() {
             let cookies: Vec<_> = self
                 .cookies
@@ -96,9 +217,6 @@ impl Visitor {
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
-        }
-        if let Some(form) = form {
-            request = request.form(form);
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -188,8 +306,26 @@ impl Returned {
     /// Takes a redirect URI with its parameters apart.
     pub(crate) fn parse(url: &str) -> Self {
         let parsed = url::Url::parse(url).unwrap();
+        Self::of(url, parsed.query_pairs().into_owned())
+    }
+
+    /// The same for one whose parameters are in the fragment.
+    pub(crate) fn parse_fragment(url: &str) -> Self {
+        let (_, fragment) = url
+            .split_once('#')
+            .unwrap_or_else(|| panic!("no fragment in {url}"));
+        let parameters = url::form_urlencoded::parse(fragment.as_bytes());
+        Self::of(url, parameters.into_owned())
+    }
+
+    /// What a form hands over that a page posts.
+    pub(crate) fn of_form(form: Form) -> Self {
+        Self::of(&form.action, form.fields)
+    }
+
+    fn of(url: &str, pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut parameters = BTreeMap::new();
-        for (name, value) in parsed.query_pairs().into_owned() {
+        for (name, value) in pairs {
             assert!(
                 parameters.insert(name.clone(), value).is_none(),
                 "{name} occurs twice in {url}"
