@@ -11,8 +11,9 @@ use moka::future::Cache;
 use crate::catalogue::Catalogue;
 use crate::clock::Timestamp;
 use crate::config::ConfiguredClient;
+use crate::jose::Recipient;
 use crate::oidc::algorithm::SigningAlgorithm;
-use crate::oidc::client::{Client, ClientId, ClientSecretHash};
+use crate::oidc::client::{Client, ClientId, ClientKeys, ClientSecretHash};
 use crate::oidc::metadata::{ClientMetadata, MetadataError, Offered};
 use crate::secret::{Bearer, ClientSecret, randomness};
 use crate::store::{ClientRecord, SecretRecord, Store, StoreError};
@@ -97,6 +98,7 @@ impl Rules {
             signing_algorithms: &self.signing_algorithms,
         };
         let client = metadata.admit(secrets, &offered)?;
+        check_recipients(&client)?;
         let has_purpose = client
             .nric_purpose()
             .is_some_and(|purpose| !purpose.trim().is_empty());
@@ -128,6 +130,29 @@ impl Rules {
             .collect();
         self.admit(&record.metadata, secrets)
     }
+}
+
+/// A key that is known beforehand and cannot be encrypted to would cost each login its end.
+fn check_recipients(client: &Client) -> Result<(), MetadataError> {
+    let ClientKeys::Inline(keys) = client.keys() else {
+        return Ok(());
+    };
+    let protection = client.response_protection();
+    for (encryption, setting) in [
+        (
+            protection.id_token_encryption,
+            "id_token_encrypted_response_alg",
+        ),
+        (
+            protection.userinfo_encryption,
+            "userinfo_encrypted_response_alg",
+        ),
+    ] {
+        if encryption.is_some_and(|it| Recipient::choose(it, keys).is_err()) {
+            return Err(MetadataError::NoFittingKey(setting));
+        }
+    }
+    Ok(())
 }
 
 /// All relying parties.

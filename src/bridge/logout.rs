@@ -43,8 +43,9 @@ impl Bridge {
         &self,
         cookie: &Bearer<SessionCookie>,
         session: &Session,
-        now: Timestamp,
+        request_id: &str,
     ) -> Result<(), StoreError> {
+        let now = self.clock.now();
         for client_id in session.client_ids() {
             let client = self.clients.find(&self.store, client_id, now).await?;
             let ended = client
@@ -59,9 +60,13 @@ impl Bridge {
             self.store.revoke_session(membership.tag).await?;
         }
         self.store.remove_session(cookie).await?;
+        // Once more: a silent answer may have been under way until the session was gone.
+        for membership in session.memberships() {
+            self.store.revoke_session(membership.tag).await?;
+        }
         metrics::counter!("sessions_ended_total").increment(1);
         let clients = session.client_ids().count();
-        tracing::info!(target: "sgid_bridge::audit", event = "session.ended", clients, "a session ended");
+        tracing::info!(target: "sgid_bridge::audit", event = "session.ended", clients, request.id = request_id, "a session ended");
         Ok(())
     }
 

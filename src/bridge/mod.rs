@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::catalogue::{Catalogue, CatalogueError, Wanted};
 use crate::clients::{Clients, Refused, Rules};
@@ -39,7 +40,7 @@ const ROTATION_INTERVAL: Duration = Duration::from_secs(2);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 const DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// How many rounds of deliveries may be under way.
-const MAX_ROUNDS: usize = 8;
+const MAX_ROUNDS: usize = 2;
 
 /// The bridge.
 pub struct Bridge {
@@ -331,6 +332,7 @@ impl Bridge {
     /// nobody else.
     async fn keep_delivering(self: &Arc<Self>) {
         let mut delivery = tokio::time::interval(DELIVERY_INTERVAL);
+        delivery.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut rounds = JoinSet::new();
         let mut chore = Chore::of("delivering logout tokens");
         loop {
@@ -339,8 +341,12 @@ impl Bridge {
                     let bridge = Arc::clone(self);
                     rounds.spawn(async move { bridge.deliver_logout_tokens().await });
                 }
-                Some(Ok(delivered)) = rounds.join_next() => {
-                    chore.heard(delivered.map(|_| ()).map_err(|error| chain(&error)));
+                Some(delivered) = rounds.join_next() => {
+                    let delivered = match delivered {
+                        Ok(delivered) => delivered.map_err(|error| chain(&error)),
+                        Err(error) => Err(error.to_string()),
+                    };
+                    chore.heard(delivered.map(|_| ()));
                 }
             }
         }

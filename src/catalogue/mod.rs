@@ -204,6 +204,8 @@ impl Catalogue {
         // By the entry and not by the claim's name: two scopes may give claims of one name from different fields.
         let mut named = self.wanted_by(allowed).entries;
         named.retain(|entry| by_name.iter().any(|name| entry.gives(name)));
+        // What a scope gives already is asked for once.
+        named.retain(|entry| wanted.entries.iter().all(|own| own.claim != entry.claim));
         wanted.entries.extend(named);
         wanted
     }

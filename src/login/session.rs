@@ -36,6 +36,8 @@ struct SignedIn {
     issuer: String,
     subject: UpstreamSubject,
     auth_time: Timestamp,
+    /// From when on they must sign in again, whatever else happens in this browser.
+    ends_at: Timestamp,
 }
 
 impl SignedIn {
@@ -52,6 +54,8 @@ impl SignedIn {
 /// One client that logged in with the session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Participation {
+    /// At which the person signed in for it.
+    upstream: String,
     scope: ScopeSet,
     membership: Membership,
 }
@@ -116,15 +120,18 @@ pub enum MustInteract {
     Agree,
     /// sgID must be asked for data: `interaction_required`.
     Share,
+    /// They must see that something asks, since another program may pose as the app: `interaction_required`.
+    BeSeen,
 }
 
 impl Session {
-    /// A session of somebody who has just signed in.
-    pub fn begin(identity: &Identity, upstream: &str, now: Timestamp) -> Self {
+    /// A session of somebody who has just signed in, and counts as signed in until `ends_at` at most.
+    pub fn begin(identity: &Identity, upstream: &str, now: Timestamp, ends_at: Timestamp) -> Self {
         let signed_in = SignedIn {
             issuer: identity.issuer.clone(),
             subject: identity.subject.clone(),
             auth_time: now,
+            ends_at,
         };
         Self {
             people: BTreeMap::from([(upstream.to_owned(), signed_in)]),
@@ -141,33 +148,42 @@ impl Session {
         })
     }
 
-    /// Takes over what a former session knew: its clients, under the names by which they know it, and who signed in
-    /// elsewhere after `since`, so that nobody stays signed in beyond the session's longest life.
-    pub fn succeed(&mut self, former: Self, since: Timestamp) {
+    /// Takes over what a former session knew: who is still signed in, here or elsewhere, and their clients under the
+    /// names by which they know it. Whose time is over goes with their clients.
+    pub fn succeed(&mut self, former: Self, now: Timestamp) {
         for (upstream, before) in former.people {
-            if before.auth_time > since {
+            if now < before.ends_at {
                 self.people.entry(upstream).or_insert(before);
             }
         }
-        self.clients.extend(former.clients);
+        let people = &self.people;
+        let theirs = former
+            .clients
+            .into_iter()
+            .filter(|(_, joined)| people.contains_key(&joined.upstream));
+        self.clients.extend(theirs);
     }
 
     /// Enters a client that the person has logged in to.
     pub fn join(
         &mut self,
-        client_id: &ClientId,
+        client: &Client,
         scope: &ScopeSet,
         randomness: &mut impl CryptoRng,
     ) -> Membership {
-        let joined = self.clients.entry(client_id.clone()).or_insert_with(|| {
-            let membership = Membership::generate(randomness);
-            Participation {
-                scope: ScopeSet::default(),
-                membership,
-            }
-        });
-        joined.scope = scope.clone();
-        joined.membership.clone()
+        let known = self.clients.get(client.client_id());
+        let known = known.filter(|joined| joined.upstream == client.upstream());
+        let joined = Participation {
+            upstream: client.upstream().to_owned(),
+            scope: scope.clone(),
+            membership: known.map_or_else(
+                || Membership::generate(randomness),
+                |joined| joined.membership.clone(),
+            ),
+        };
+        let membership = joined.membership.clone();
+        self.clients.insert(client.client_id().clone(), joined);
+        membership
     }
 
     /// Whether the request wants the person to sign in once more, where this session would do otherwise.
@@ -195,6 +211,7 @@ impl Session {
     ) -> Result<Grant, MustInteract> {
         let allows_silence = matches!(request.prompt(), Prompt::AsNeeded | Prompt::None);
         let signed_in = self.people.get(client.upstream());
+        let signed_in = signed_in.filter(|it| now < it.ends_at);
         let signed_in = signed_in.ok_or(MustInteract::SignIn)?;
         let subject = signed_in.subject_for(client, silence.secret);
         let is_expected = |expected: &SubjectIdentifier| *expected == subject;
@@ -203,13 +220,15 @@ impl Session {
         if !allows_silence || !is_right_person || !signed_in.is_within(request.max_age(), now) {
             return Err(MustInteract::SignIn);
         }
-        let joined = self.clients.get(client.client_id());
-        let joined = joined.ok_or(MustInteract::Agree)?;
+        let joined = self.participation(client).ok_or(MustInteract::Agree)?;
         // Any program of the person's device can name such a client and take its answers: RFC 8252 section 8.6.
         let may_be_an_impostor = client.method() == AuthenticationMethod::None
             && client.application_type() == ApplicationType::Native
             && request.return_to().redirect_uri().is_on_the_device();
-        if silence.needs_data || may_be_an_impostor {
+        if may_be_an_impostor {
+            return Err(MustInteract::BeSeen);
+        }
+        if silence.needs_data {
             return Err(MustInteract::Share);
         }
         if !request.scope().is_within(&joined.scope) {
@@ -231,6 +250,12 @@ impl Session {
             code_challenge: request.code_challenge().cloned(),
             membership: Some(joined.membership.clone()),
         })
+    }
+
+    /// A client that takes part, as long as it is at the upstream at which it did.
+    fn participation(&self, client: &Client) -> Option<&Participation> {
+        let joined = self.clients.get(client.client_id())?;
+        (joined.upstream == client.upstream()).then_some(joined)
     }
 
     /// Whether an ID token of this client is of this session: the client logged in with it, the token names the
@@ -257,7 +282,7 @@ impl Session {
 
     /// What a client is told of the session's end; nothing where it did not log in with it.
     pub fn ended_for(&self, client: &Client, secret: &PairwiseSecret) -> Option<Ended> {
-        let joined = self.clients.get(client.client_id())?;
+        let joined = self.participation(client)?;
         let signed_in = self.people.get(client.upstream())?;
         Some(Ended {
             client_id: client.client_id().clone(),

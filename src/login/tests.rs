@@ -148,10 +148,16 @@ fn a_refresh_brings_what_the_login_brought_and_never_more() {
     assert!(redeem(&client, "%20profile").refreshable().is_none());
 }
 
+const A_DAY: Duration = Duration::from_hours(24);
+
+fn begin(subject: &str, upstream: &str) -> Session {
+    Session::begin(&identity(subject), upstream, NOW, NOW.after(A_DAY))
+}
+
 fn session(client: &Client, scope: &str) -> Session {
-    let mut session = Session::begin(&identity("u=1"), "sgid", NOW);
+    let mut session = begin("u=1", "sgid");
     let scope = ScopeSet::parse(scope).unwrap();
-    session.join(client.client_id(), &scope, &mut randomness());
+    session.join(client, &scope, &mut randomness());
     session
 }
 
@@ -249,7 +255,7 @@ fn a_session_answers_no_program_that_may_be_an_impostor() {
     };
     let id = LoginId::generate(&mut randomness());
     let answered = session.answer(&request, &native, silence, (id, NOW));
-    assert_eq!(answered.err(), Some(MustInteract::Share));
+    assert_eq!(answered.err(), Some(MustInteract::BeSeen));
 }
 
 #[test]
@@ -298,29 +304,27 @@ fn a_session_goes_on_under_the_names_that_its_clients_know() {
     let (app, other) = (client(&[]), client(&[("client_id", json!("other"))]));
     let former = session(&app, "openid");
     let before = former.ended_for(&app, &pairwise()).unwrap();
-    let mut fresh = Session::begin(&identity("u=1"), "sgid", NOW);
+    let mut fresh = begin("u=1", "sgid");
     assert!(!fresh.contradicts(&former));
-    assert!(Session::begin(&identity("u=2"), "sgid", NOW).contradicts(&former));
-    let elsewhere = Session::begin(&identity("u=2"), "two", NOW);
+    assert!(begin("u=2", "sgid").contradicts(&former));
+    let elsewhere = begin("u=2", "two");
     assert!(
         !elsewhere.contradicts(&former),
         "who signed in elsewhere is nobody else"
     );
     fresh.succeed(former, NOW);
     let scope = ScopeSet::parse("openid").unwrap();
-    let joined = fresh.join(other.client_id(), &scope, &mut randomness());
+    let joined = fresh.join(&other, &scope, &mut randomness());
     let after = fresh.ended_for(&app, &pairwise()).unwrap();
     assert_eq!((&before.sid, &before.subject), (&after.sid, &after.subject));
     assert_ne!(joined.sid, after.sid, "no two clients share a name for it");
     assert_eq!(fresh.memberships().count(), 2);
-    for (since, stays) in [(NOW, false), (NOW.before(Duration::from_secs(1)), true)] {
-        let mut elsewhere = Session::begin(&identity("u=2"), "two", NOW);
-        elsewhere.succeed(self::session(&app, "openid"), since);
+    let over = NOW.after(A_DAY);
+    for (now, stays) in [(over, false), (over.before(Duration::from_secs(1)), true)] {
+        let mut elsewhere = begin("u=2", "two");
+        elsewhere.succeed(self::session(&app, "openid"), now);
         let ended = elsewhere.ended_for(&app, &pairwise());
-        assert_eq!(
-            ended.is_some(),
-            stays,
-            "nobody outlives the longest life elsewhere"
-        );
+        assert_eq!(ended.is_some(), stays, "nobody outlives the longest life");
+        assert_eq!(elsewhere.client_ids().count(), usize::from(stays));
     }
 }

@@ -52,7 +52,8 @@ struct Known {
 
 impl Known {
     fn is_older_than(at: Option<Timestamp>, span: Duration, now: Timestamp) -> bool {
-        at.is_none_or(|at| now.since(at) >= span || at > now)
+        // Whoever waited for the answer of another brings a time of before.
+        at.is_none_or(|at| now.since(at) >= span || at > now.after(COOLDOWN))
     }
 
     /// What there is; a broken answer does not erase a good set, for a day.

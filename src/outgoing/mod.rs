@@ -101,7 +101,7 @@ impl Outgoing {
             http: builder.build()?,
             reach,
             fetches: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
-            posts: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
+            posts: Arc::new(Semaphore::new(2 * CALLS_AT_ONCE)),
             keys: KeyCache::default(),
         })
     }

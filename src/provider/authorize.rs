@@ -140,16 +140,14 @@ async fn answer_silently(
     };
     let return_to = wish.return_to();
     let away = |error| AuthorizeError::store_to(return_to.clone(), error);
-    let by = (&grant, By::Session);
-    let response = code::issue(bridge, request, by, return_to, asked.pushed).await?;
+    let kept = code::keep(bridge, &grant, return_to, asked.pushed).await?;
     // The code first: a logout at this very moment either finds it, or is seen here.
     if found.prolong(bridge, now).await.map_err(away)? {
+        let by = (&grant, By::Session);
+        let response = code::hand_over(bridge, request, by, return_to, &kept);
         return Ok(Ok(response));
     }
-    if let Some(membership) = grant.membership() {
-        let revoked = bridge.store.revoke_session(membership.tag).await;
-        revoked.map_err(away)?;
-    }
+    bridge.store.remove_code(&kept.row).await.map_err(away)?;
     let ended = needed(MustInteract::SignIn);
     Err(AuthorizeError::to(return_to.clone(), ended))
 }
@@ -168,6 +166,10 @@ fn needed(reason: MustInteract) -> OAuthError {
         MustInteract::Share => (
             ErrorCode::InteractionRequired,
             "prompt=none cannot be answered: the data asked for must be shared at sgID; ask for scope=openid alone, or send the request without it",
+        ),
+        MustInteract::BeSeen => (
+            ErrorCode::InteractionRequired,
+            "prompt=none cannot be answered for a native public client: another program of the device could pose as it; send the request without it",
         ),
     };
     OAuthError::new(code, description)

@@ -102,10 +102,18 @@ async fn resume(
     };
     let pushed = login.pushed();
     let grant = login.granted(identity, &client, &bridge.pairwise_secret, terms);
+    let kept = code::keep(bridge, &grant, &return_to, pushed).await?;
+    let settled = match begun {
+        None => None,
+        Some(begun) => begun
+            .settle(bridge)
+            .await
+            .map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?,
+    };
     let by = (&grant, By::Upstream);
-    let mut response = code::issue(bridge, request, by, &return_to, pushed).await?;
-    if let Some(begun) = begun {
-        let _ = response.add_cookie(&begun.settle(bridge).await);
+    let mut response = code::hand_over(bridge, request, by, &return_to, &kept);
+    if let Some(cookie) = settled {
+        let _ = response.add_cookie(&cookie);
     }
     Ok(response)
 }

@@ -20,14 +20,20 @@ pub(super) enum By {
     Session,
 }
 
-/// Keeps the grant and sends its code. A pushed request is used up by the first code, whoever else waits with it.
-pub(super) async fn issue(
+/// A code that waits to be handed over.
+pub(super) struct Kept {
+    code: Bearer<AuthorizationCode>,
+    /// Its row, to be taken away where it is not handed over after all.
+    pub(super) row: RowId,
+}
+
+/// Keeps the grant behind a fresh code. A pushed request is used up by the first code, whoever else waits with it.
+pub(super) async fn keep(
     bridge: &Bridge,
-    request: &HttpRequest,
-    (grant, by): (&Grant, By),
+    grant: &Grant,
     return_to: &ReturnAddress,
     pushed: Option<RowId>,
-) -> Result<HttpResponse, AuthorizeError> {
+) -> Result<Kept, AuthorizeError> {
     let store_failed = |error| AuthorizeError::store_to(return_to.clone(), error);
     if let Some(row) = pushed {
         let spent = bridge.store.spend_pushed_request(&row).await;
@@ -44,13 +50,24 @@ pub(super) async fn issue(
         .clock
         .now()
         .after(bridge.lifetimes.authorization_code);
-    let kept = bridge.store.put_code(&code, grant, expires_at).await;
-    kept.map_err(store_failed)?;
+    let row = bridge.store.put_code(&code, grant, expires_at).await;
+    let row = row.map_err(store_failed)?;
+    Ok(Kept { code, row })
+}
+
+/// Sends the code to the relying party.
+pub(super) fn hand_over(
+    bridge: &Bridge,
+    request: &HttpRequest,
+    (grant, by): (&Grant, By),
+    return_to: &ReturnAddress,
+    kept: &Kept,
+) -> HttpResponse {
     let by = match by {
         By::Upstream => "sgID",
         By::Session => "session",
     };
     tracing::info!(target: "sgid_bridge::audit", event = "login", outcome = "granted", by, client.id = %grant.client_id(), login.id = %grant.id(), subject = grant.subject().as_str(), request.id = RequestId::of(request), "a person logged in");
     metrics::counter!("logins_total", "outcome" => "granted").increment(1);
-    Ok(deliver(bridge, &return_to.with_code(&code.expose())))
+    deliver(bridge, &return_to.with_code(&kept.code.expose()))
 }

@@ -8,10 +8,11 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::{AuthorizeError, PageFault};
 use super::hint::{self, Hint};
+use super::incoming::{self, RequestId};
 use super::outgoing::{say, see_other, with_form};
 use super::paths::Path;
 use super::session::Found;
-use super::{cookies, incoming, session};
+use super::{cookies, session};
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
 use crate::oidc::client::{Client, ClientId};
@@ -71,7 +72,7 @@ async fn end(
     };
     if asked.names(bridge, &found) {
         bridge
-            .end_session(&found.cookie, &found.session, now)
+            .end_session(&found.cookie, &found.session, &RequestId::of(request))
             .await?;
         return Ok(signed_out(bridge, asked.after(bridge, true)));
     }
@@ -96,7 +97,7 @@ async fn end_confirmed(
         return Err(AuthorizeError::page(PageFault::NotConfirmed));
     }
     bridge
-        .end_session(&found.cookie, &found.session, now)
+        .end_session(&found.cookie, &found.session, &RequestId::of(request))
         .await?;
     Ok(signed_out(bridge, asked.after(bridge, true)))
 }

@@ -9,6 +9,7 @@ use super::incoming::{self, RequestId};
 use crate::bridge::Bridge;
 use crate::oidc::client::Client;
 use crate::oidc::error::OAuthError;
+use crate::oidc::subject::SubjectIdentifier;
 use crate::secret::{AccessToken, Bearer, RefreshToken};
 use crate::store::StoreError;
 
@@ -29,30 +30,46 @@ async fn end(bridge: &Bridge, request: &HttpRequest, payload: Payload) -> Result
         .one("token")?
         .ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
     form.one("token_type_hint")?;
-    let is_access_token = access_token(bridge, &client, token).await?;
-    if is_access_token || refresh_token(bridge, &client, token).await? {
-        tracing::info!(target: "sgid_bridge::audit", event = "revocation", client.id = %client.client_id(), request.id = RequestId::of(request), "a token was revoked");
-    }
+    let subject = match access_token(bridge, &client, token).await? {
+        Some(subject) => Some(subject),
+        None => refresh_token(bridge, &client, token).await?,
+    };
+    let outcome = if subject.is_some() {
+        "revoked"
+    } else {
+        "unknown"
+    };
+    let subject = subject.as_ref().map(SubjectIdentifier::as_str);
+    tracing::info!(target: "sgid_bridge::audit", event = "revocation", outcome, client.id = %client.client_id(), subject, request.id = RequestId::of(request), "a client gave a token back");
     Ok(())
 }
 
-async fn access_token(bridge: &Bridge, client: &Client, token: &str) -> Result<bool, StoreError> {
+/// Whose token it was, where it was one of this client's.
+async fn access_token(
+    bridge: &Bridge,
+    client: &Client,
+    token: &str,
+) -> Result<Option<SubjectIdentifier>, StoreError> {
     let Some(token) = Bearer::<AccessToken>::parse(token) else {
-        return Ok(false);
+        return Ok(None);
     };
     let now = bridge.clock.now();
     let access = bridge.store.find_access_token(&token, now).await?;
-    let is_theirs = access.is_some_and(|access| access.client_id == *client.client_id());
-    if is_theirs {
+    let theirs = access.filter(|access| access.client_id == *client.client_id());
+    if theirs.is_some() {
         bridge.store.revoke_access_token(&token).await?;
     }
-    Ok(is_theirs)
+    Ok(theirs.map(|access| access.subject))
 }
 
 /// With a refresh token ends all that came from its login, an older one of the same family included: section 2.1.
-async fn refresh_token(bridge: &Bridge, client: &Client, token: &str) -> Result<bool, StoreError> {
+async fn refresh_token(
+    bridge: &Bridge,
+    client: &Client,
+    token: &str,
+) -> Result<Option<SubjectIdentifier>, StoreError> {
     let Some(token) = RefreshToken::parse(token) else {
-        return Ok(false);
+        return Ok(None);
     };
     let now = bridge.clock.now();
     let found = bridge.store.find_refresh_token(&token, now).await?;
@@ -60,5 +77,5 @@ async fn refresh_token(bridge: &Bridge, client: &Client, token: &str) -> Result<
     if let Some(found) = &found {
         bridge.store.revoke_code(&found.code).await?;
     }
-    Ok(found.is_some())
+    Ok(found.map(|found| found.grant.subject().clone()))
 }

@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::cookie::Cookie;
 
 use super::cookies;
+use super::incoming::RequestId;
 use crate::bridge::Bridge;
 use crate::clock::Timestamp;
 use crate::config::SessionLimits;
@@ -66,21 +67,29 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// The cookie that the browser is to keep, once the login has come to its end: until then the former session is
-    /// the browser's, and a login that fails leaves it so.
-    pub(super) async fn settle(self, bridge: &Bridge) -> Cookie<'static> {
+    /// The cookie that the browser is to keep, once the login has come to its end. Until then a former session of the
+    /// same person is the browser's, and a login that fails leaves it so.
+    ///
+    /// None where the former session ended meanwhile, by a logout or a sign-in at the same moment: what had ended must
+    /// not go on in this one.
+    pub(super) async fn settle(
+        self,
+        bridge: &Bridge,
+    ) -> Result<Option<Cookie<'static>>, StoreError> {
         if let Some(former) = &self.replaced
-            && let Err(error) = bridge.store.remove_session(former).await
+            && !bridge.store.remove_session(former).await?
         {
-            // Nobody holds its cookie any more, and it expires.
-            tracing::warn!(%error, "a session that was replaced could not be removed");
+            bridge.store.remove_session(&self.cookie).await?;
+            return Ok(None);
         }
-        cookies::set_session(&bridge.issuer, &self.cookie, self.limits.absolute)
+        let life = self.limits.absolute;
+        let cookie = cookies::set_session(&bridge.issuer, &self.cookie, life);
+        Ok(Some(cookie))
     }
 }
 
 /// Begins a session, under a handle that nobody knew before. A former one of the same person goes on in it; one of
-/// another person ends, as by logout.
+/// another person at the same upstream ends, as by logout.
 pub(super) async fn begin(
     bridge: &Bridge,
     request: &HttpRequest,
@@ -91,22 +100,22 @@ pub(super) async fn begin(
     let Some(limits) = bridge.session else {
         return Ok(None);
     };
-    let mut session = Session::begin(identity, login.upstream(), now);
+    let (expires_at, ends_at) = (now.after(limits.idle), now.after(limits.absolute));
+    let mut session = Session::begin(identity, login.upstream(), now, ends_at);
     let mut replaced = None;
     if let Some(former) = find(bridge, request, now).await? {
         if session.contradicts(&former.session) {
             bridge
-                .end_session(&former.cookie, &former.session, now)
+                .end_session(&former.cookie, &former.session, &RequestId::of(request))
                 .await?;
         } else {
-            session.succeed(former.session, now.before(limits.absolute));
+            session.succeed(former.session, now);
             replaced = Some(former.cookie);
         }
     }
     let scope = login.scope_for(client);
-    let membership = session.join(client.client_id(), &scope, &mut randomness());
+    let membership = session.join(client, &scope, &mut randomness());
     let cookie = Bearer::generate(&mut randomness());
-    let (expires_at, ends_at) = (now.after(limits.idle), now.after(limits.absolute));
     bridge
         .store
         .put_session(&cookie, &session, (expires_at, ends_at))

@@ -17,7 +17,7 @@ pub struct FoundCode {
 }
 
 impl Store {
-    /// Keeps a grant until `expires_at`.
+    /// Keeps a grant until `expires_at`; gives its row.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -26,7 +26,7 @@ impl Store {
         code: &Bearer<AuthorizationCode>,
         grant: &Grant,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<RowId, StoreError> {
         let faces = self.master_keys.faces(TABLE, code);
         let sealed = seal(&faces, grant)?;
         let session = grant.membership().map(|membership| membership.tag);
@@ -38,6 +38,19 @@ impl Store {
             expires_at.seconds(),
             &sealed[..],
             session.as_ref().map(SessionTag::as_bytes)
+        )?;
+        Ok(faces.row)
+    }
+
+    /// Takes away a code that was not handed over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_code(&self, code: &RowId) -> Result<(), StoreError> {
+        change!(
+            self,
+            "delete from authorization_code where id = $1",
+            code.as_bytes()
         )?;
         Ok(())
     }

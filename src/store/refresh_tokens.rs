@@ -54,7 +54,9 @@ impl Store {
             "insert into refresh_token (id, code_id, turn, expires_at, sealed) \
              values ($1, $2, $3, $4, $5) on conflict (code_id) do update \
              set id = excluded.id, turn = excluded.turn, expires_at = excluded.expires_at, \
-             sealed = excluded.sealed",
+             sealed = excluded.sealed \
+             where not exists \
+             (select 1 from access_token where access_token.code_id = excluded.code_id)",
             faces.row.as_bytes(),
             code.as_bytes(),
             token.turn.fingerprint().as_bytes(),

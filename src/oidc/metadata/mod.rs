@@ -364,7 +364,7 @@ const MAX_NAME: usize = 128;
 /// Control characters, and those that turn the direction of a text: on a page they would make it say something else.
 fn is_invisible(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A URL of a relying party that we may call; whether its address may be called is decided when it is.

@@ -8,10 +8,8 @@ use crate::oidc::client::{AuthenticationMethod, GrantType};
 use crate::oidc::metadata::ClientMetadata;
 use crate::oidc::return_address::ResponseMode;
 
-/// Members of the standards that are not kept: what they may say is so for every client.
-const NOT_KEPT: [&str; 1] = ["response_types"];
-
-/// Members by which a client would decide about other people's data: the operator decides.
+/// Members that decide about other people's data: whoever holds an initial access token sets them to begin with, and
+/// afterwards the operator alone.
 const THE_OPERATORS: [&str; 5] = [
     "enabled",
     "nric_purpose",
@@ -32,8 +30,7 @@ impl Submitted {
                 "default_max_age is not offered: send max_age with each request",
             ));
         }
-        let is_kept =
-            |name: &str| ClientMetadata::MEMBERS.contains(&name) && !NOT_KEPT.contains(&name);
+        let is_kept = |name: &str| ClientMetadata::MEMBERS.contains(&name);
         members.retain(|name, value| is_kept(name) && !value.is_null());
         for choice in choices() {
             choice.check(&members)?;
@@ -56,6 +53,10 @@ impl Submitted {
         let Ok(Value::Object(current)) = serde_json::to_value(own) else {
             return Err(RegistrationError::Fault);
         };
+        // Left out, it stays: its default may be more than this client has.
+        if let Some(scope) = current.get("scope") {
+            self.0.entry("scope").or_insert_with(|| scope.clone());
+        }
         for name in THE_OPERATORS {
             match (self.0.get(name), current.get(name)) {
                 (Some(new), Some(old)) if new == old => {}

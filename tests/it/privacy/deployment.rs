@@ -12,10 +12,13 @@ use sgid_bridge::clock::Clock;
 use sgid_bridge::simulator::{self, Control, SimulatedClient, generate_client_key};
 use tempfile::TempDir;
 
+use super::clients::Clients;
 use super::scanner::Scanner;
 use crate::support::bridge::{CLIENT_SECRET, Engine, UPSTREAM_SECRET};
 use crate::support::postgres::{self, Database};
 use crate::support::process::{Process, free_port, temporary_folder};
+use crate::support::receiver::MAY_CALL_LOOPBACK;
+use crate::support::registrar::{INITIAL_ACCESS_TOKEN, REGISTRATION};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sgid-bridge");
 const MASTER_KEY: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eH-8";
@@ -49,6 +52,8 @@ pub(super) struct Deployment {
     pub(super) sgid_issuer: String,
     /// What was configured, secrets included.
     pub(super) config: String,
+    /// The relying parties, as far as they run anything.
+    pub(super) clients: Clients,
     private_key: String,
     format: Format,
     process: Process,
@@ -82,6 +87,7 @@ impl Deployment {
         let (private_key, public_key) = generate_client_key();
         let simulator = start_simulator(&issuer, public_key).await;
         let sgid_issuer = simulator.issuer().to_owned();
+        let clients = Clients::start().await;
         let config = format!(
             "issuer = \"{issuer}\"\n\
              [server]\nlisten = \"127.0.0.1:{listen}\"\nmanagement_listen = \"127.0.0.1:{management}\"\n\
@@ -90,11 +96,8 @@ impl Deployment {
              [limits]\nlogins_per_minute = 100000\nfailures_per_minute = 100000\nrequests_per_minute = 1000000\n\
              [upstreams.sgid]\nissuer = \"{sgid_issuer}\"\nclient_id = \"TESTS\"\ntimeout = \"1s\"\n\
              client_secret = \"{UPSTREAM_SECRET}\"\nprivate_keys = ['''{private_key}''']\n\
-             [[clients]]\nclient_id = \"portal\"\nclient_secret = \"{CLIENT_SECRET}\"\n\
-             redirect_uris = [\"https://portal.example.sg/callback\"]\nscope = \"{SCOPE}\"\nnric_purpose = \"tests\"\n\
-             [[clients]]\nclient_id = \"spa\"\ntoken_endpoint_auth_method = \"none\"\n\
-             redirect_uris = [\"https://spa.example.sg/callback\"]\nscope = \"openid profile\"\n\
-             web_origins = [\"https://spa.example.sg\"]\n",
+             [session]\nenabled = true\n{REGISTRATION}{MAY_CALL_LOOPBACK}{}",
+            clients.tables(),
         );
         let file = folder.path().join("sgid-bridge.toml");
         std::fs::write(&file, &config).unwrap();
@@ -109,6 +112,7 @@ impl Deployment {
             database_folder,
             sgid_issuer,
             config,
+            clients,
             private_key,
             format,
             process,
@@ -136,6 +140,7 @@ impl Deployment {
     pub(super) fn plant_secrets(&self, scanner: &mut Scanner) {
         scanner.plant("a client's secret", CLIENT_SECRET.as_bytes());
         scanner.plant("our secret at sgID", UPSTREAM_SECRET.as_bytes());
+        scanner.plant("the initial access token", INITIAL_ACCESS_TOKEN.as_bytes());
         for (what, text) in [
             ("the master key", MASTER_KEY),
             ("the pairwise secret", PAIRWISE_SECRET),

@@ -2,8 +2,16 @@
 //! the values. Security requirements section 8 and HT-2.
 
 mod after_expiry;
+mod clients;
 mod deployment;
+mod exchange;
+mod forgeries;
+mod later_forgeries;
+mod later_visits;
 mod records;
+mod registering;
 mod scanner;
 mod search;
+mod signing_out;
+mod trail;
 mod visits;

@@ -12,8 +12,12 @@ use url::form_urlencoded::byte_serialize;
 /// Spellings are found by their first bytes, so that thousands of them can be searched for at once.
 const INDEXED: usize = 5;
 /// Our bearer values: a prefix and 32 bytes in base64url.
-const BEARER_PREFIXES: [&str; 5] = ["ls_", "lc_", "ac_", "at_", "cs_"];
+const BEARER_PREFIXES: [&str; 11] = [
+    "ls_", "lc_", "ac_", "at_", "cs_", "sc_", "pr_", "rt_", "rn_", "ra_", "ia_",
+];
 const BEARER_CHARACTERS: usize = 43;
+/// The least that follows the beginning of a JSON object in base64url, for it to be the header of a JWT.
+const JWT_CHARACTERS: usize = 12;
 
 /// Everything that must not be found.
 #[derive(Default)]
@@ -66,6 +70,11 @@ impl Scanner {
     /// How many values were planted.
     pub(super) fn len(&self) -> usize {
         self.planted.len()
+    }
+
+    /// Whether a value of this name was planted.
+    pub(super) fn has(&self, what: &str) -> bool {
+        self.planted.iter().any(|planted| planted == what)
     }
 
     /// The planted values that stand there, by name.
@@ -147,24 +156,37 @@ pub(super) fn identity_numbers(content: &[u8]) -> Vec<String> {
 
 /// What looks like a bearer value of ours, a JWT, a JWE, a JWK or a PEM, whoever it belongs to.
 pub(super) fn secrets_of_anybody(text: &str) -> Vec<String> {
+    let mut found = bearers_of_anybody(text);
+    for mark in ["eyJ", "-----BEGIN", "SIMULATED UPSTREAM TEXT"] {
+        // The name of a method, `PrivateKeyJwt`, is none.
+        let found_here = text
+            .match_indices(mark)
+            .filter(|(at, _)| mark != "eyJ" || base64_from(text, *at) >= JWT_CHARACTERS);
+        found.extend(found_here.map(|(at, _)| beginning(text, at)));
+    }
+    found
+}
+
+/// What looks like a bearer value of ours.
+pub(super) fn bearers_of_anybody(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut note = |at: usize| {
-        let around: String = text[at..].chars().take(40).collect();
-        found.push(around);
-    };
     for prefix in BEARER_PREFIXES {
         for (at, _) in text.match_indices(prefix) {
-            let rest = text[at + prefix.len()..].bytes();
-            let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-            if rest.take_while(is_base64).count() >= BEARER_CHARACTERS {
-                note(at);
+            if base64_from(text, at + prefix.len()) >= BEARER_CHARACTERS {
+                found.push(beginning(text, at));
             }
         }
     }
-    for mark in ["eyJ", "-----BEGIN", "SIMULATED UPSTREAM TEXT"] {
-        text.match_indices(mark).for_each(|(at, _)| note(at));
-    }
     found
+}
+
+fn base64_from(text: &str, at: usize) -> usize {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    text[at..].bytes().take_while(is_base64).count()
+}
+
+fn beginning(text: &str, at: usize) -> String {
+    text[at..].chars().take(40).collect()
 }
 
 #[test]
@@ -212,9 +234,12 @@ fn what_belongs_to_anybody_is_found_by_its_shape() {
         identity_numbers(b"S123456D XS1234567D S1234567Dx A1234567D"),
         [""; 0]
     );
-    let bearer = format!("at_{}", "a".repeat(43));
+    let bearers = BEARER_PREFIXES.map(|prefix| format!("{prefix}{}", "a".repeat(43)));
+    for bearer in &bearers {
+        assert_eq!(bearers_of_anybody(bearer).len(), 1, "{bearer}");
+    }
     for secret in [
-        &bearer,
+        &bearers[0][..],
         "eyJhbGciOiJSUzI1NiJ9",
         "-----BEGIN PRIVATE KEY-----",
     ] {
@@ -225,7 +250,7 @@ fn what_belongs_to_anybody_is_found_by_its_shape() {
         );
     }
     assert_eq!(
-        secrets_of_anybody("at_ last, a harmless line: ls_short"),
+        secrets_of_anybody("at_ last, a harmless line: ls_short, PrivateKeyJwt"),
         [""; 0]
     );
 }

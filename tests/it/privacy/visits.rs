@@ -1,14 +1,10 @@
 //! What people and relying parties do at a deployment, well and badly; everything that they saw is kept for the search.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::Value;
 use sgid_bridge::simulator::{Misbehaviour, Persona, personas};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use url::Url;
 
 use super::deployment::{Deployment, SCOPE};
@@ -39,10 +35,16 @@ pub(super) struct Visits {
     pub(super) everywhere: Scanner,
     /// What may travel in URLs, and nowhere else.
     pub(super) but_in_urls: Scanner,
+    /// What may stand in the log, and nowhere else: the names by which clients know people.
+    pub(super) but_in_the_log: Scanner,
     /// Every `Location` that the bridge gave.
     pub(super) urls: Vec<String>,
     /// Every answer with an error status, headers included.
     pub(super) refusals: Vec<String>,
+    /// Every page that is no refusal, without what it is there for.
+    pub(super) pages: Vec<String>,
+    /// The identifiers of clients that registered themselves.
+    pub(super) registered: Vec<String>,
     /// The pseudonyms of those who logged in at `portal`.
     pub(super) subjects: Vec<String>,
 }
@@ -94,12 +96,12 @@ impl Visits {
         let answer = visitor.get(url).await;
         self.keep(&answer);
         for cookie in visitor.cookies.values() {
-            self.everywhere.plant_bearer("a login cookie", cookie);
+            self.everywhere.plant_bearer("a cookie", cookie);
         }
         answer
     }
 
-    fn keep(&mut self, answer: &Answer) {
+    pub(super) fn keep(&mut self, answer: &Answer) {
         if let Some(location) = answer.header("location") {
             self.urls.push(location.to_owned());
         }
@@ -119,7 +121,12 @@ impl Visits {
     ) -> String {
         let authorize = authorize_url(deployment, app, scope);
         let sgid = self.visit(visitor, &authorize).await.location().to_owned();
-        for (name, value) in Url::parse(&sgid).unwrap().query_pairs() {
+        self.through_sgid(&sgid, visitor).await
+    }
+
+    /// Goes through sgID as far as our callback, which is not yet visited.
+    pub(super) async fn through_sgid(&mut self, sgid: &str, visitor: &mut Visitor) -> String {
+        for (name, value) in Url::parse(sgid).unwrap().query_pairs() {
             match &*name {
                 "state" => self.but_in_urls.plant_bearer("our state at sgID", &value),
                 "nonce" | "code_challenge" => self
@@ -128,7 +135,7 @@ impl Visits {
                 _ => {}
             }
         }
-        let callback = visitor.get(&sgid).await.location().to_owned();
+        let callback = visitor.get(sgid).await.location().to_owned();
         if let Some((_, code)) = Url::parse(&callback)
             .unwrap()
             .query_pairs()
@@ -212,6 +219,7 @@ impl Visits {
             self.everywhere
                 .plant("an ID token of ours", part.as_bytes());
         }
+        self.plant_names(&payload(&id_token));
         if app.id == PORTAL.id {
             self.subjects.push(text(&payload(&id_token), "sub"));
         }
@@ -277,170 +285,6 @@ impl Visits {
             spent.access_token
         );
         assert_eq!(self.visit(&mut Visitor::new(), &query).await.status, 400);
-    }
-
-    /// Line breaks, terminal sequences and markup in every parameter, every header and the path.
-    pub(super) async fn forge(&mut self, deployment: &Deployment) {
-        let injections = [
-            format!("\r\n2026-01-01T00:00:00.000000Z ERROR {FORGED}"),
-            format!("\n{{\"level\":\"ERROR\",\"message\":\"{FORGED}\"}}\n"),
-            format!("\u{1b}]0;{FORGED}\u{7}\u{1b}[2J\u{1b}[31m"),
-            format!("\u{9b}31m\u{85}{FORGED}\u{2028}\u{202e}\0"),
-            format!("%0a%0d%1b[31m{FORGED}"),
-            format!("<script>{FORGED}</script>\"'"),
-        ];
-        for injection in &injections {
-            self.forge_authorization(deployment, injection).await;
-            self.forge_callback(deployment, injection).await;
-            self.forge_token(deployment, injection).await;
-            self.forge_headers(deployment, injection).await;
-        }
-        for raw in [
-            "GET /\u{1b}[31mforged-by-a-stranger HTTP/1.1\r\nHost: x\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: \u{1b}[31mforged-by-a-stranger\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: x\r\nX: a\r\n forged-by-a-stranger\r\n\r\n",
-            "GET /authorize?state=forged-by-a-stranger\nx HTTP/1.1\r\n\r\n",
-            "FORGED\u{1b}[31m / HTTP/1.1\r\nHost: x\r\n\r\n",
-            "POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nforged-by-a-stranger",
-            "forged-by-a-stranger\r\n\r\n",
-        ] {
-            self.forge_raw(deployment, raw).await;
-        }
-    }
-
-    async fn forge_authorization(&mut self, deployment: &Deployment, injection: &str) {
-        let proper = parameters(PORTAL, SCOPE);
-        let more = [
-            "prompt",
-            "max_age",
-            "response_mode",
-            "request",
-            "request_uri",
-            "claims",
-            FORGED,
-        ];
-        let names: Vec<String> = proper
-            .iter()
-            .map(|(name, _)| name.clone())
-            .chain(more.map(str::to_owned))
-            .collect();
-        for name in &names {
-            let mut changed = proper.clone();
-            changed.retain(|(own, _)| own != name);
-            changed.push((name.clone(), injection.to_owned()));
-            let url = query(&deployment.url("/authorize"), &changed);
-            // The state, and with it the injection, may go back to where it came from.
-            let answer = Visitor::new().get(&url).await;
-            if answer.status >= 400 {
-                self.keep(&answer);
-            }
-        }
-    }
-
-    async fn forge_callback(&mut self, deployment: &Deployment, injection: &str) {
-        let mut visitor = Visitor::new();
-        for name in ["state", "code", "error", "error_description", "iss"] {
-            let url = query(
-                &deployment.url("/callback"),
-                &[(name.to_owned(), injection.to_owned())],
-            );
-            self.visit(&mut visitor, &url).await;
-            // The same in a login that waits.
-            let callback = self
-                .as_far_as_the_callback(deployment, PORTAL, SCOPE, &mut visitor)
-                .await;
-            let mut url = Url::parse(&callback).unwrap();
-            let mut pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-            pairs.retain(|(own, _)| own != name && !(own == "code" && name.starts_with("error")));
-            pairs.push((name.to_owned(), injection.to_owned()));
-            if name == "error_description" {
-                pairs.push(("error".to_owned(), "access_denied".to_owned()));
-            }
-            url.query_pairs_mut().clear().extend_pairs(&pairs);
-            self.visit(&mut visitor, url.as_str()).await;
-        }
-    }
-
-    async fn forge_token(&mut self, deployment: &Deployment, injection: &str) {
-        let proper = form(PORTAL, "ac_none");
-        for name in [
-            "grant_type",
-            "code",
-            "redirect_uri",
-            "code_verifier",
-            "client_id",
-            "client_secret",
-            FORGED,
-        ] {
-            let mut changed = proper.clone();
-            changed.retain(|(own, _)| *own != name);
-            changed.push((name, injection));
-            self.redeem(deployment, Some(CLIENT_SECRET), &changed).await;
-            self.redeem(deployment, None, &changed).await;
-            self.redeem(deployment, Some(injection), &changed).await;
-        }
-        self.userinfo(deployment, &STANDARD.encode(injection)).await;
-    }
-
-    async fn forge_headers(&mut self, deployment: &Deployment, injection: &str) {
-        // What cannot stand in a header is left out; the raw requests bring it.
-        let injection: String = injection
-            .chars()
-            .filter(|c| ('\u{20}'..='\u{7e}').contains(c))
-            .collect();
-        let names = [
-            "user-agent",
-            "referer",
-            "origin",
-            "cookie",
-            "host",
-            "x-forwarded-for",
-            "x-forwarded-host",
-            "forwarded",
-            "accept-language",
-            "content-type",
-            "authorization",
-            "x-request-id",
-            "traceparent",
-        ];
-        let authorize = authorize_url(deployment, PORTAL, SCOPE);
-        for name in names {
-            for url in [
-                &authorize,
-                &deployment.url("/callback?state=x&code=y"),
-                &deployment.url("/userinfo"),
-                &deployment.url("/token"),
-            ] {
-                let headers = [(name, injection.as_str())];
-                let method = if url.ends_with("/token") {
-                    Method::POST
-                } else {
-                    Method::GET
-                };
-                let answer = Visitor::new().send(method, url, &headers, None).await;
-                if answer.status >= 400 {
-                    self.keep(&answer);
-                }
-            }
-        }
-        let path: String = url::form_urlencoded::byte_serialize(injection.as_bytes()).collect();
-        self.visit(
-            &mut Visitor::new(),
-            &deployment.url(&format!("/{path}%1b%5b31m%0a{FORGED}")),
-        )
-        .await;
-    }
-
-    async fn forge_raw(&mut self, deployment: &Deployment, request: &str) {
-        let address = deployment.issuer.trim_start_matches("http://");
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        // The bridge may close, or wait for more.
-        let _ =
-            tokio::time::timeout(Duration::from_millis(300), stream.read_to_end(&mut answer)).await;
-        self.refusals
-            .push(String::from_utf8_lossy(&answer).into_owned());
     }
 }
 
@@ -509,7 +353,7 @@ fn leaves(value: &Value, into: &mut Vec<String>) {
     }
 }
 
-fn parameters(app: App, scope: &str) -> Vec<(String, String)> {
+pub(super) fn parameters(app: App, scope: &str) -> Vec<(String, String)> {
     let mut parameters = app.request(scope);
     for (name, value) in &mut parameters {
         match name.as_str() {
@@ -522,24 +366,24 @@ fn parameters(app: App, scope: &str) -> Vec<(String, String)> {
     parameters
 }
 
-fn authorize_url(deployment: &Deployment, app: App, scope: &str) -> String {
+pub(super) fn authorize_url(deployment: &Deployment, app: App, scope: &str) -> String {
     query(&deployment.url("/authorize"), &parameters(app, scope))
 }
 
-fn query(address: &str, pairs: &[(String, String)]) -> String {
+pub(super) fn query(address: &str, pairs: &[(String, String)]) -> String {
     let mut url = Url::parse(address).unwrap();
     url.query_pairs_mut().extend_pairs(pairs);
     url.into()
 }
 
-fn form(app: App, code: &str) -> Vec<(&'static str, &str)> {
+pub(super) fn form(app: App, code: &str) -> Vec<(&'static str, &str)> {
     let mut form = app.form(code);
     form.retain(|(name, _)| *name != "code_verifier");
     form.push(("code_verifier", VERIFIER));
     form
 }
 
-fn text(document: &Value, name: &str) -> String {
+pub(super) fn text(document: &Value, name: &str) -> String {
     document[name]
         .as_str()
         .unwrap_or_else(|| panic!("no {name} in {document}"))

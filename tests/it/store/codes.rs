@@ -29,6 +29,17 @@ async fn a_grant_comes_back_unchanged_until_its_code_expires(place: &Place) {
     assert!(store.find_code(&fresh(), NOW).await.unwrap().is_none());
 }
 
+async fn a_code_that_was_taken_away_is_unknown(place: &Place) {
+    let store = place.store().await;
+    let (code, other) = (fresh(), fresh());
+    let expires_at = NOW.after(A_MINUTE);
+    let row = store.put_code(&code, &grant(), expires_at).await.unwrap();
+    put(&store, &other).await;
+    store.remove_code(&row).await.unwrap();
+    assert!(store.find_code(&code, NOW).await.unwrap().is_none());
+    assert!(store.find_code(&other, NOW).await.unwrap().is_some());
+}
+
 async fn a_spent_code_is_still_found(place: &Place) {
     let store = place.store().await;
     let code = fresh();
@@ -210,6 +221,7 @@ async fn assert_winners(store: &Store, attempts: Vec<Attempt>, expected: u32) {
 
 on_both_engines! {
     a_grant_comes_back_unchanged_until_its_code_expires,
+    a_code_that_was_taken_away_is_unknown,
     a_spent_code_is_still_found,
     two_codes_are_spent_apart_from_each_other,
     of_200_attempts_at_once_exactly_one_spends_a_code,

@@ -13,7 +13,7 @@ use sgid_bridge::login::{
 use sgid_bridge::oidc::algorithm::SigningAlgorithm;
 use sgid_bridge::oidc::authorization::RawAuthorizationRequest;
 use sgid_bridge::oidc::claims::Claims;
-use sgid_bridge::oidc::client::{Client, ClientCredentials, ClientId, ClientSecretHash, Proof};
+use sgid_bridge::oidc::client::{Client, ClientCredentials, ClientSecretHash, Proof};
 use sgid_bridge::oidc::issuer::Issuer;
 use sgid_bridge::oidc::metadata::{ClientMetadata, Offered};
 use sgid_bridge::oidc::parameters::Parameters;
@@ -96,10 +96,9 @@ pub(super) fn grant_in(membership: Option<Membership>) -> Grant {
 
 /// A session in which the person has logged in to the client, and how the client belongs to it.
 pub(super) fn session() -> (Session, Membership) {
-    let mut session = Session::begin(&identity(), UPSTREAM, NOW);
-    let client_id = ClientId::parse(CLIENT_ID).unwrap();
+    let mut session = Session::begin(&identity(), UPSTREAM, NOW, NOW.after(A_MINUTE));
     let scope = ScopeSet::parse("openid profile").unwrap();
-    let membership = session.join(&client_id, &scope, &mut randomness());
+    let membership = session.join(&client(), &scope, &mut randomness());
     (session, membership)
 }
 

@@ -6,14 +6,24 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const SCOPE = 'openid profile email'
 const MODULE = 'github.com/oauth2-proxy/oauth2-proxy/v7'
 const TOLD = ['x-forwarded-user', 'x-forwarded-email', 'x-sgid-name', 'x-sgid-birthdate', 'x-sgid-gender']
-const GO = 'install Go 1.21 or newer, by apt-get install golang-go or from https://go.dev/dl'
-/** For whoever has an older one than go.mod asks for: by this version Go fetches itself, from the Go module proxy. */
-const TOOLCHAIN = 'go1.27.3'
+/** The oldest Go that builds it. */
+const OLDEST_GO = 26
 
 // Seconds, in the place of the recipe's minutes.
 const RENEWED_AFTER = 2
 
 const program = (ctx) => path.join(ctx.cache, 'oauth2-proxy')
+
+/** The machine's Go, or, where that is missing or too old, the one of requirements.txt from PyPI. */
+async function newEnoughGo(ctx) {
+  try {
+    const found = await ctx.exec('go env', 'go', ['env', 'GOVERSION'], { env: { GOTOOLCHAIN: 'local' } })
+    if (Number(found.match(/^go1\.(\d+)/)?.[1]) >= OLDEST_GO) return 'go'
+  } catch {
+    // There is none.
+  }
+  return path.join(await ctx.pip(), 'go')
+}
 
 export default {
   product: 'oauth2-proxy',
@@ -21,21 +31,17 @@ export default {
   version: '7.15.6',
   exercised:
     'discovery, code flow with PKCE and nonce, client_secret_basic, userinfo; people known by sub, by an unverified e-mail address, claims as headers; an e-mail address refused as unverified; logout; refresh tokens with Redis, and why not without; a wrong secret',
-  aptPackages: { go: 'golang-go', 'redis-check-rdb': 'redis-tools' },
+  aptPackages: { 'import ensurepip, venv': 'python3-venv', 'redis-check-rdb': 'redis-tools' },
 
   async install(ctx) {
-    const go = ctx.requireProgram('go', GO)
-    const found = await ctx.exec('go env', go, ['env', 'GOVERSION'], { env: { GOTOOLCHAIN: 'local' } })
-    const minor = Number(found.match(/^go1\.(\d+)/)?.[1])
-    if (!(minor >= 21)) throw new Error(`${go} is ${found.trim()}: ${GO}`)
-    const env = { GOTOOLCHAIN: minor >= 26 ? 'local' : TOOLCHAIN }
+    const go = await newEnoughGo(ctx)
     const pinned = ['go.mod', 'go.sum'].map((name) => readFileSync(path.join(ctx.folder, name), 'utf8')).join('')
     ctx.check.that(pinned.includes(`${MODULE} v${this.version}`), `go.mod pins ${this.version}`)
     await ctx.once('built', pinned, () =>
       // -p=1: whatever else builds on this machine comes first.
       ctx.exec('go build', 'nice', ['-n', '19', go, 'build', '-p', '1', '-mod=readonly', '-buildvcs=false', '-o', program(ctx), MODULE], {
         cwd: ctx.folder,
-        env,
+        env: { GOTOOLCHAIN: 'local' },
         seconds: 1150,
       }),
     )
