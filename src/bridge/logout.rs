@@ -2,7 +2,7 @@
 //! Back-Channel Logout 1.0 sections 2.5 to 2.8.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -28,14 +28,14 @@ const RETRY_AFTER: [Duration; 6] = [
 const GIVEN_UP_AFTER: Duration = Duration::from_hours(1);
 /// How many notices one round looks at.
 const A_ROUND: u32 = 128;
-/// How many of them are for one client; the others wait for [`PUT_OFF`], so that a client that does not answer holds up
-/// nobody else.
+/// How many deliveries to one client are under way in this process; the others wait for [`PUT_OFF`], so that a client
+/// that does not answer holds up nobody else.
 const FOR_ONE_CLIENT: usize = 8;
 const PUT_OFF: Duration = Duration::from_secs(10);
 
 impl Bridge {
     /// Ends a session: its relying parties are noted to be told, its access tokens and codes are revoked, and it is
-    /// gone. Every step can be repeated, so a crash in between leaves a session that can be ended once more.
+    /// gone. A crash before that leaves a session that can be ended once more.
     ///
     /// # Errors
     /// [`StoreError`]; the session may then go on.
@@ -59,14 +59,15 @@ impl Bridge {
         for membership in session.memberships() {
             self.store.revoke_session(membership.tag).await?;
         }
-        self.store.remove_session(cookie).await?;
+        if self.store.remove_session(cookie).await? {
+            metrics::counter!("sessions_ended_total").increment(1);
+            let clients = session.client_ids().count();
+            tracing::info!(target: "sgid_bridge::audit", event = "session.ended", clients, request.id = request_id, "a session ended");
+        }
         // Once more: a silent answer may have been under way until the session was gone.
         for membership in session.memberships() {
             self.store.revoke_session(membership.tag).await?;
         }
-        metrics::counter!("sessions_ended_total").increment(1);
-        let clients = session.client_ids().count();
-        tracing::info!(target: "sgid_bridge::audit", event = "session.ended", clients, request.id = request_id, "a session ended");
         Ok(())
     }
 
@@ -77,13 +78,13 @@ impl Bridge {
     pub async fn deliver_logout_tokens(&self) -> Result<usize, StoreError> {
         let now = self.clock.now();
         let due = self.store.due_logout_notices(now, A_ROUND).await?;
-        let mut by_client: HashMap<&ClientId, usize> = HashMap::new();
         let mut deliveries = Vec::new();
         for notice in &due {
-            let count = by_client.entry(&notice.ended.client_id).or_default();
-            *count += 1;
-            if *count <= FOR_ONE_CLIENT {
-                deliveries.push(self.deliver(notice, now));
+            if let Some(turn) = self.under_way.turn_of(&notice.ended.client_id) {
+                deliveries.push(async move {
+                    let _turn = turn;
+                    self.deliver(notice, now).await
+                });
             } else {
                 let later = now.after(PUT_OFF);
                 self.store.put_off_logout_notice(notice, later).await?;
@@ -160,6 +161,45 @@ impl Bridge {
                 Err(error) => Told::Failed(error.to_string()),
             },
         )
+    }
+}
+
+/// How many deliveries to each client are under way.
+#[derive(Default)]
+pub(super) struct UnderWay(Mutex<HashMap<ClientId, usize>>);
+
+impl UnderWay {
+    /// None where enough of them are under way already.
+    fn turn_of(&self, client_id: &ClientId) -> Option<Turn<'_>> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(client_id.clone()).or_default();
+        if *count == FOR_ONE_CLIENT {
+            return None;
+        }
+        *count += 1;
+        Some(Turn {
+            under_way: self,
+            client_id: client_id.clone(),
+        })
+    }
+}
+
+/// One delivery under way, until it is dropped.
+struct Turn<'a> {
+    under_way: &'a UnderWay,
+    client_id: ClientId,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let counts = &self.under_way.0;
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.client_id) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.client_id);
+            }
+        }
     }
 }
 

@@ -40,7 +40,7 @@ const ROTATION_INTERVAL: Duration = Duration::from_secs(2);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 const DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// How many rounds of deliveries may be under way.
-const MAX_ROUNDS: usize = 2;
+const MAX_ROUNDS: usize = 8;
 
 /// The bridge.
 pub struct Bridge {
@@ -70,6 +70,7 @@ pub struct Bridge {
     pub registration: Option<InitialAccessTokens>,
     keyring: ArcSwap<Keyring>,
     schedule: Schedule,
+    under_way: logout::UnderWay,
 }
 
 /// Why the bridge does not start. Each says how to mend it.
@@ -224,6 +225,7 @@ impl Bridge {
             registration: config.registration.clone(),
             keyring: ArcSwap::from_pointee(keyring),
             schedule,
+            under_way: logout::UnderWay::default(),
             store,
             clock,
         })
@@ -344,7 +346,8 @@ impl Bridge {
                 Some(delivered) = rounds.join_next() => {
                     let delivered = match delivered {
                         Ok(delivered) => delivered.map_err(|error| chain(&error)),
-                        Err(error) => Err(error.to_string()),
+                        // What a panic says may quote what it fell over; where it was is in the log already.
+                        Err(_) => Err("a round ended in a fault".to_owned()),
                     };
                     chore.heard(delivered.map(|_| ()));
                 }

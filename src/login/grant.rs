@@ -132,6 +132,15 @@ impl Grant {
     pub fn membership(&self) -> Option<&Membership> {
         self.membership.as_ref()
     }
+
+    /// The same outside any session: no `sid`, and no logout ends it.
+    #[must_use]
+    pub fn outside_sessions(self) -> Self {
+        Self {
+            membership: None,
+            ..self
+        }
+    }
 }
 
 /// A grant whose client has shown everything: the only thing that tokens are made from.

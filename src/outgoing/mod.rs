@@ -28,8 +28,8 @@ use crate::oidc::json;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The most bytes that an answer may have.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// How many calls are made at once.
-const CALLS_AT_ONCE: usize = 16;
+/// How many documents are fetched at once; twice as many messages are sent.
+const FETCHES_AT_ONCE: usize = 16;
 
 /// The way to relying parties. Clones share it.
 #[derive(Clone)]
@@ -100,8 +100,8 @@ impl Outgoing {
         Ok(Self {
             http: builder.build()?,
             reach,
-            fetches: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
-            posts: Arc::new(Semaphore::new(2 * CALLS_AT_ONCE)),
+            fetches: Arc::new(Semaphore::new(FETCHES_AT_ONCE)),
+            posts: Arc::new(Semaphore::new(2 * FETCHES_AT_ONCE)),
             keys: KeyCache::default(),
         })
     }

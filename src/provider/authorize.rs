@@ -148,7 +148,13 @@ async fn answer_silently(
         return Ok(Ok(response));
     }
     bridge.store.remove_code(&kept.row).await.map_err(away)?;
-    let ended = needed(MustInteract::SignIn);
+    if asked.pushed.is_none() {
+        return Ok(Err(MustInteract::SignIn));
+    }
+    let ended = OAuthError::new(
+        ErrorCode::LoginRequired,
+        "the person signed out at this very moment: push the request anew",
+    );
     Err(AuthorizeError::to(return_to.clone(), ended))
 }
 

@@ -79,6 +79,11 @@ async fn resume(
         return offer_fresh_start(bridge, request, login, &client, &return_to).await;
     }
     let wanted = bridge.wanted(&login.scope_for(&client), login.claims(), &client);
+    let store_failed = |error| AuthorizeError::store_to(return_to.clone(), error);
+    // Before sgID is asked, which takes its time: a session that ends meanwhile is seen to have ended.
+    let former = session::find(bridge, request, now)
+        .await
+        .map_err(store_failed)?;
     let identity = sgid
         .identify(upstream_code, login.attempt(), &wanted, now)
         .await
@@ -92,24 +97,27 @@ async fn resume(
             AuthorizeError::to(return_to.clone(), error)
         })?;
     let at = bridge.clock.now();
-    let begun = session::begin(bridge, request, (&login, &identity), &client, at)
+    let begun = session::begin(bridge, (former, request), (&login, &identity), &client, at)
         .await
-        .map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?;
+        .map_err(store_failed)?;
     let terms = Terms {
         by_scope: bridge.catalogue().claim_names(&login.scope_for(&client)),
         membership: begun.as_ref().map(|begun| begun.membership.clone()),
         at,
     };
     let pushed = login.pushed();
-    let grant = login.granted(identity, &client, &bridge.pairwise_secret, terms);
-    let kept = code::keep(bridge, &grant, &return_to, pushed).await?;
-    let settled = match begun {
-        None => None,
-        Some(begun) => begun
-            .settle(bridge)
-            .await
-            .map_err(|error| AuthorizeError::store_to(return_to.clone(), error))?,
-    };
+    let mut grant = login.granted(identity, &client, &bridge.pairwise_secret, terms);
+    let mut kept = code::keep(bridge, &grant, &return_to, pushed).await?;
+    let mut settled = None;
+    if let Some(begun) = begun {
+        settled = begun.settle(bridge).await.map_err(store_failed)?;
+        if settled.is_none() {
+            let row = &kept.row;
+            bridge.store.remove_code(row).await.map_err(store_failed)?;
+            grant = grant.outside_sessions();
+            kept = code::keep(bridge, &grant, &return_to, None).await?;
+        }
+    }
     let by = (&grant, By::Upstream);
     let mut response = code::hand_over(bridge, request, by, &return_to, &kept);
     if let Some(cookie) = settled {

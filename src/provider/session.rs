@@ -70,8 +70,8 @@ impl Begun {
     /// The cookie that the browser is to keep, once the login has come to its end. Until then a former session of the
     /// same person is the browser's, and a login that fails leaves it so.
     ///
-    /// None where the former session ended meanwhile, by a logout or a sign-in at the same moment: what had ended must
-    /// not go on in this one.
+    /// None where the former session was ended or replaced during this login, by a logout or by another login: what
+    /// had ended must not go on in this one.
     pub(super) async fn settle(
         self,
         bridge: &Bridge,
@@ -88,11 +88,11 @@ impl Begun {
     }
 }
 
-/// Begins a session, under a handle that nobody knew before. A former one of the same person goes on in it; one of
-/// another person at the same upstream ends, as by logout.
+/// Begins a session, under a handle that nobody knew before. The browser's former one goes on in it where it is of the
+/// same person; one of another person at the same upstream ends, as by logout.
 pub(super) async fn begin(
     bridge: &Bridge,
-    request: &HttpRequest,
+    (former, request): (Option<Found>, &HttpRequest),
     (login, identity): (&Login, &Identity),
     client: &Client,
     now: Timestamp,
@@ -103,7 +103,7 @@ pub(super) async fn begin(
     let (expires_at, ends_at) = (now.after(limits.idle), now.after(limits.absolute));
     let mut session = Session::begin(identity, login.upstream(), now, ends_at);
     let mut replaced = None;
-    if let Some(former) = find(bridge, request, now).await? {
+    if let Some(former) = former {
         if session.contradicts(&former.session) {
             bridge
                 .end_session(&former.cookie, &former.session, &RequestId::of(request))

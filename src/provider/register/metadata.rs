@@ -8,8 +8,8 @@ use crate::oidc::client::{AuthenticationMethod, GrantType};
 use crate::oidc::metadata::ClientMetadata;
 use crate::oidc::return_address::ResponseMode;
 
-/// Members that decide about other people's data: whoever holds an initial access token sets them to begin with, and
-/// afterwards the operator alone.
+/// Members that decide about other people's data: whoever holds an initial access token sets them to begin with (a
+/// `sector_identifier` by its document alone), and afterwards the operator alone.
 const THE_OPERATORS: [&str; 5] = [
     "enabled",
     "nric_purpose",

@@ -177,42 +177,4 @@ impl Intruder {
         self.exchange(table, &other, &one).await;
         self.exchange(table, b"aside", &other).await;
     }
-
-    /// What every column of every row holds, as it is kept.
-    pub(super) async fn everything(&mut self) -> Vec<Vec<u8>> {
-        let columns = match self {
-            Self::Postgres(_) => {
-                "select table_name::text, column_name::text from information_schema.columns \
-                 where table_schema = 'public'"
-            }
-            Self::Sqlite(_) => {
-                "select found.name, column_of.name from sqlite_master as found, \
-                 pragma_table_info(found.name) as column_of where found.type = 'table'"
-            }
-        };
-        let columns: Vec<(String, String)> = on!(&mut *self, |connection| sqlx::query_as(columns)
-            .fetch_all(connection)
-            .await
-            .unwrap());
-        assert!(columns.len() > 20, "only {columns:?}");
-        let mut values = Vec::new();
-        for (table, column) in columns {
-            let column = match self {
-                // A bytea is text in hexadecimal only; the same bytes are wanted from both engines.
-                Self::Postgres(_) => format!(
-                    "case when pg_typeof({column}) = 'bytea'::regtype \
-                     then decode(substr({column}::text, 3), 'hex') else convert_to({column}::text, 'UTF8') end"
-                ),
-                Self::Sqlite(_) => format!("cast({column} as blob)"),
-            };
-            let statement = AssertSqlSafe(format!("select {column} from {table}"));
-            let found: Vec<Option<Vec<u8>>> =
-                on!(&mut *self, |connection| sqlx::query_scalar(statement)
-                    .fetch_all(connection)
-                    .await
-                    .unwrap());
-            values.extend(found.into_iter().flatten());
-        }
-        values
-    }
 }

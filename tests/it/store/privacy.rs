@@ -9,6 +9,7 @@ use super::on_both_engines;
 use super::place::Place;
 use super::signing_keys::key;
 use super::values::{A_MINUTE, A_SECOND, NOW, PLANTED, access, fresh, grant, login, origin};
+use crate::support::tables::Tables;
 
 async fn nothing_in_the_database_is_legible(place: &Place) {
     let store = place.store().await;
@@ -50,14 +51,18 @@ async fn nothing_in_the_database_is_legible(place: &Place) {
     planted.push(place.master_key.expose().as_bytes().to_vec());
     planted.push(URL_SAFE_NO_PAD.decode(&*place.master_key.expose()).unwrap());
 
-    let kept = place.intruder().await.everything().await;
+    let kept = Tables::open(&place.url()).await.everything().await;
     let files = place
         .sqlite_file()
         .map(|file| file.parent().unwrap().to_owned());
     let files = files.map(|folder| std::fs::read_dir(folder).unwrap());
     let files = files.into_iter().flatten();
     let files = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
-    let kept: Vec<Vec<u8>> = kept.into_iter().chain(files).collect();
+    let kept: Vec<Vec<u8>> = kept
+        .into_iter()
+        .map(|(_, value)| value)
+        .chain(files)
+        .collect();
 
     // What is known to be there is found, so whatever else is there would be found too.
     let there = place.master_keys().faces("access_token", &token).row;
