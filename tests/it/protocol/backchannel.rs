@@ -300,6 +300,32 @@ async fn whoever_does_not_answer_is_tried_again_and_keeps_nobody_from_being_told
 }
 
 #[tokio::test]
+async fn whoever_does_not_answer_has_eight_tokens_under_way_at_most_however_many_rounds_there_are()
+{
+    let receiver = Receiver::start().await;
+    receiver.answer("/portal", Reply::Silence);
+    let bridge = bridge(Engine::Sqlite, &receiver).await;
+    let mut rounds = Vec::new();
+    for under_way in [5, 8] {
+        for _ in 0..5 {
+            in_and_out(&bridge).await;
+        }
+        let bridge = bridge.bridge.clone();
+        rounds.push(tokio::spawn(async move { deliver(&bridge).await }));
+        receiver.hears("/portal", under_way).await;
+    }
+    for round in rounds {
+        round.await.unwrap();
+    }
+    assert_eq!(receiver.asked("/portal").len(), 8);
+    receiver.answer("/portal", Reply::Status(200));
+    bridge.advance(Duration::from_secs(10));
+    deliver(&bridge.bridge).await;
+    deliver(&bridge.bridge).await;
+    assert!(receiver.asked("/portal").len() > 8, "the others follow");
+}
+
+#[tokio::test]
 async fn only_who_logged_in_with_the_session_and_is_still_registered_is_told() {
     let receiver = Receiver::start().await;
     receiver.answer("/portal", Reply::Status(200));

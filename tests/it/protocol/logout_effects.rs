@@ -1,13 +1,19 @@
 //! What ends with a session, and what does not. Conformance RL-2, RL-5, SE-10; OpenID Connect RP-Initiated Logout 1.0
 //! section 2; OpenID Connect Core section 11.
 
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection as _, PgConnection};
+
+use super::session::COOKIE;
 use crate::support::app::{OTHER, PORTAL};
 use crate::support::bridge::{Engine, Plan};
 use crate::support::signing_out::{
     SESSIONS, SIGNED_OUT, assert_says_signed_out, assert_signed_in, assert_signed_out, bridge,
     clients, logout_url, sign_in, silent,
 };
-use crate::support::visitor::Visitor;
+use crate::support::tables::Tables;
+use crate::support::visitor::{Returned, Visitor};
 
 on_both_engines!(the_session_of_another_person_is_asked_first, |engine| {
     let bridge = bridge(engine).await;
@@ -73,6 +79,57 @@ on_both_engines!(
         assert_signed_in(&bridge, &mut elsewhere, "another browser").await;
     }
 );
+
+#[tokio::test]
+async fn a_login_during_which_the_session_ends_belongs_to_none() {
+    let bridge = bridge(Engine::Postgres).await;
+    let mut visitor = Visitor::new();
+    sign_in(&bridge, PORTAL, &mut visitor).await;
+    let former = visitor.cookies[COOKIE].clone();
+    let again = PORTAL.changed_url(&bridge, "openid", &[("prompt", Some("consent"))]);
+    let callback = visitor.up_to_callback(&again).await;
+
+    let mut database = PgConnection::connect(&bridge.database_url).await.unwrap();
+    for statement in [
+        "create temporary table former as select id from session",
+        "begin",
+        "lock table authorization_code in share mode",
+    ] {
+        sqlx::query(statement).execute(&mut database).await.unwrap();
+    }
+    // It has read the session, and stands where its code is to be kept.
+    let ending = async {
+        until_somebody_waits(&mut database).await;
+        for statement in [
+            "delete from session where id in (select id from former)",
+            "commit",
+        ] {
+            sqlx::query(statement).execute(&mut database).await.unwrap();
+        }
+    };
+    let (answer, ()) = tokio::join!(visitor.get(&callback), ending);
+
+    let returned = Returned::parse(answer.location());
+    let tokens = PORTAL.tokens(&bridge, returned.code()).await;
+    assert!(tokens.claims.get("sid").is_none(), "{}", tokens.claims);
+    assert_eq!(tokens.userinfo(&bridge).await.status, 200);
+    assert_eq!(visitor.cookies[COOKIE], former);
+    let mut tables = Tables::open(&bridge.database_url).await;
+    assert_eq!(tables.count("session").await, 0, "nothing goes on");
+}
+
+async fn until_somebody_waits(database: &mut PgConnection) {
+    let waiting = "select exists (select from pg_stat_activity \
+                   where datname = current_database() and wait_event_type = 'Lock')";
+    let end = Instant::now() + Duration::from_secs(30);
+    while !sqlx::query_scalar::<_, bool>(waiting)
+        .fetch_one(&mut *database)
+        .await
+        .unwrap()
+    {
+        assert!(Instant::now() < end, "the login does not wait");
+    }
+}
 
 #[tokio::test]
 async fn without_sessions_there_is_nothing_to_sign_out_of() {
