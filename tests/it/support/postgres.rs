@@ -113,7 +113,7 @@ impl Cluster {
     /// Cuts every connection and stops; new connections are refused.
     pub(crate) async fn stop(&mut self) {
         if let Some(mut server) = self.server.take() {
-            server.stop(Signal::SIGINT, STOP).await;
+            server.stop(Signal::SIGUSR1, STOP).await;
         }
     }
 
@@ -152,7 +152,7 @@ impl Drop for Cluster {
 /// have died, takes the folder with it.
 const KEEPER: &str = r#"
 folder=$1; shift
-trap 'kill -INT $server 2>/dev/null' INT
+trap 'kill -INT $server 2>/dev/null' USR1
 trap 'gone=1; kill -INT $server 2>/dev/null' TERM
 "$@" &
 server=$!
