@@ -87,7 +87,7 @@ export default {
     check.equal(await browser.text(), 'See you', 'the page after signing out')
     check.equal(browser.visits(`${bridge.issuer}/logout?id_token_hint=`), 1, 'visits to the logout of the bridge')
     check.equal(await session(), undefined, 'the session after signing out')
-    check.match(bridge.log, /event="revocation" client\.id=mod-auth-openidc/, 'what the bridge says of the access token')
+    check.match(bridge.log, /event="revocation" outcome="revoked" client\.id=mod-auth-openidc/, 'what the bridge says of the access token')
     check.match(bridge.log, /event="session\.ended"/, 'what the bridge says of its session')
 
     await browser.open(`${app}/app/page`)
